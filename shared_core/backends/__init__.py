@@ -1,0 +1,1 @@
+"""Every place a model runs, as one row or one class each."""

@@ -1,0 +1,96 @@
+"""Completes an error of a call: which backend and model, what to do next, and no secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from shared_core.backends.catalog import Place
+from shared_core.errors import (
+    AuthenticationError,
+    BackendConnectionError,
+    BackendError,
+    BackendTimeoutError,
+    BillingError,
+    ContextLengthError,
+    ErrorResponse,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+)
+
+_HIDDEN = "***"
+
+
+def explain(error: BackendError, place: Place, model: str, key: SecretStr | None) -> None:
+    """Put backend and model into the error, an advice into its message, and take the key out of all of it."""
+    if error.backend is not None:
+        return
+    error.backend, error.model = place.name, model
+    advice = next((say(error, place, model) for kind, say in _ADVICE if isinstance(error, kind)), "")
+    message = f"{place.name} ({model}): {_sentence(str(error.args[0]))} {advice}".rstrip()
+    error.args = (_without(message, key), *error.args[1:])
+    if error.response is not None:
+        error.response = _clean(error.response, key)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _without(text: str, key: SecretStr | None) -> str:
+    """Some places quote the key they refuse."""
+    return text if key is None else text.replace(key.get_secret_value(), _HIDDEN)
+
+
+def _clean(response: ErrorResponse, key: SecretStr | None) -> ErrorResponse:
+    headers = {name: _without(value, key) for name, value in response.headers.items() if name != "set-cookie"}
+    return replace(response, headers=headers, text=_without(response.text, key))
+
+
+def _key(_error: BackendError, place: Place, _model: str) -> str:
+    return f"Check the key in {place.key}, or the one passed as api_key." if place.key else ""
+
+
+def _permission(_error: BackendError, place: Place, _model: str) -> str:
+    return f"The account behind the key may not use this: see its rights at {place.title}."
+
+
+def _model(_error: BackendError, place: Place, model: str) -> str:
+    return f"Check the spelling of model={model!r}; {place.title} lists what it serves at {place.base_url}/models."
+
+
+def _wait(error: BackendError, _place: Place, _model: str) -> str:
+    return "Slow down, or raise the limit." if error.retry_after is None else f"Try again in {error.retry_after:g} s."
+
+
+def _connection(_error: BackendError, place: Place, _model: str) -> str:
+    if place.server:
+        return f"Is {place.title} running there? If it is elsewhere, pass base_url or set {place.url_variable}."
+    return "Check the network, the proxy settings and base_url."
+
+
+def _slow(_error: BackendError, _place: Place, _model: str) -> str:
+    return "Pass a larger timeout=..., in seconds, or use stream."
+
+
+def _money(_error: BackendError, place: Place, _model: str) -> str:
+    return f"See the billing page of {place.title}."
+
+
+def _window(_error: BackendError, _place: Place, _model: str) -> str:
+    return "Shorten the conversation, or take a model with a larger context window."
+
+
+_ADVICE: tuple[tuple[type[BackendError], Callable[[BackendError, Place, str], str]], ...] = (
+    (AuthenticationError, _key),
+    (PermissionDeniedError, _permission),
+    (BillingError, _money),
+    (ContextLengthError, _window),
+    (ModelNotFoundError, _model),
+    (RateLimitError, _wait),
+    (BackendTimeoutError, _slow),
+    (BackendConnectionError, _connection),
+)

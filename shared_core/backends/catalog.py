@@ -1,0 +1,230 @@
+"""One row for each place that speaks the OpenAI API; README's table and the contract tests read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared_core.types import Capabilities
+from shared_core.wire.openai import OpenAIWire
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place, and all that must be known to use it.
+
+    `base_url` may hold `{region}`. `key` is the only environment variable an API key is ever read from.
+    `url_variable` is one that may move `base_url`. `chat_model` and `embedding_model` are taken when the caller names
+    none; `None` means that the place serves what its operator chose. A `server` is run by its users, so its URL may
+    come without `/v1`. A flag of `capabilities` that is set holds for every model of the place.
+    """
+
+    name: str
+    title: str
+    base_url: str
+    key: str | None = None
+    key_required: bool = True
+    chat_model: str | None = None
+    embedding_model: str | None = None
+    aliases: tuple[str, ...] = ()
+    url_variable: str | None = None
+    server: bool = False
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    wire: OpenAIWire = field(default_factory=OpenAIWire)
+
+
+_COMPLETION_TOKENS = OpenAIWire(max_tokens_field="max_completion_tokens", stream_usage=False)
+_USAGE_UNASKED = OpenAIWire(stream_usage=False)
+
+PLACES: tuple[Place, ...] = (
+    Place(
+        "together",
+        "Together AI",
+        "https://api.together.ai/v1",
+        key="TOGETHER_API_KEY",
+        chat_model="openai/gpt-oss-120b",
+        embedding_model="BAAI/bge-base-en-v1.5",
+        aliases=("together_ai", "togetherai"),
+        wire=_USAGE_UNASKED,
+    ),
+    Place(
+        "fireworks",
+        "Fireworks AI",
+        "https://api.fireworks.ai/inference/v1",
+        key="FIREWORKS_API_KEY",
+        chat_model="accounts/fireworks/models/deepseek-v4p1-flash",
+        embedding_model="nomic-ai/nomic-embed-text-v1.5",
+        aliases=("fireworks_ai",),
+        capabilities=Capabilities(json_schema=True, json_schema_with_tools=False),
+        wire=OpenAIWire(stream_usage=False, grammar="response_format"),
+    ),
+    Place(
+        "groq",
+        "Groq",
+        "https://api.groq.com/openai/v1",
+        key="GROQ_API_KEY",
+        chat_model="openai/gpt-oss-120b",
+        capabilities=Capabilities(json_schema_with_tools=False),
+        wire=_COMPLETION_TOKENS,
+    ),
+    Place(
+        "sambanova",
+        "SambaNova",
+        "https://api.sambanova.ai/v1",
+        key="SAMBANOVA_API_KEY",
+        chat_model="Meta-Llama-3.3-70B-Instruct",
+        embedding_model="E5-Mistral-7B-Instruct",
+        aliases=("samba_nova",),
+        capabilities=Capabilities(image_urls=False),
+    ),
+    Place(
+        "cerebras",
+        "Cerebras",
+        "https://api.cerebras.ai/v1",
+        key="CEREBRAS_API_KEY",
+        chat_model="gpt-oss-120b",
+        capabilities=Capabilities(json_schema_with_tools=False, image_urls=False),
+        wire=_COMPLETION_TOKENS,
+    ),
+    Place(
+        "llamagate",
+        "LlamaGate",
+        "https://api.llamagate.dev/v1",
+        key="LLAMAGATE_API_KEY",
+        chat_model="llama-3.1-8b",
+        embedding_model="nomic-embed-text",
+        aliases=("llama_gate",),
+    ),
+    Place(
+        "deepinfra",
+        "DeepInfra",
+        "https://api.deepinfra.com/v1/openai",
+        key="DEEPINFRA_API_KEY",
+        chat_model="meta-llama/Llama-3.3-70B-Instruct",
+        embedding_model="BAAI/bge-m3",
+        aliases=("deep_infra",),
+    ),
+    Place(
+        "openrouter",
+        "OpenRouter",
+        "https://openrouter.ai/api/v1",
+        key="OPENROUTER_API_KEY",
+        chat_model="meta-llama/llama-3.3-70b-instruct",
+        embedding_model="qwen/qwen3-embedding-8b",
+        aliases=("open_router",),
+    ),
+    Place(
+        "nvidia",
+        "NVIDIA NIM",
+        "https://integrate.api.nvidia.com/v1",
+        key="NVIDIA_API_KEY",
+        chat_model="meta/llama-3.3-70b-instruct",
+        embedding_model="nvidia/llama-3.2-nv-embedqa-1b-v2",
+        aliases=("nvidia_nim", "nim"),
+        url_variable="NVIDIA_BASE_URL",
+    ),
+    Place(
+        "bedrock",
+        "Amazon Bedrock (OpenAI API)",
+        "https://bedrock-mantle.{region}.api.aws/v1",
+        key="AWS_BEARER_TOKEN_BEDROCK",
+        chat_model="openai.gpt-oss-120b",
+        aliases=("bedrock_openai", "amazon_bedrock", "aws_bedrock"),
+    ),
+    Place(
+        "litellm",
+        "LiteLLM proxy",
+        "http://localhost:4000/v1",
+        key="LITELLM_API_KEY",
+        key_required=False,
+        chat_model="gpt-4o",
+        embedding_model="text-embedding-3-small",
+        aliases=("litellm_proxy", "lite_llm"),
+        url_variable="LITELLM_BASE_URL",
+        server=True,
+    ),
+    Place(
+        "llama_stack",
+        "Llama Stack (OGX)",
+        "http://localhost:8321/v1",
+        key="LLAMA_STACK_API_KEY",
+        key_required=False,
+        aliases=("llamastack", "ogx"),
+        url_variable="LLAMA_STACK_BASE_URL",
+        server=True,
+    ),
+    Place(
+        "ollama",
+        "Ollama",
+        "http://localhost:11434/v1",
+        key="OLLAMA_API_KEY",
+        key_required=False,
+        chat_model="llama3.1:8b",
+        embedding_model="nomic-embed-text",
+        url_variable="OLLAMA_HOST",
+        server=True,
+        capabilities=Capabilities(tool_choice=False, json_schema=True, image_urls=False),
+    ),
+    Place(
+        "vllm",
+        "vLLM",
+        "http://localhost:8000/v1",
+        key="VLLM_API_KEY",
+        key_required=False,
+        aliases=("hosted_vllm",),
+        url_variable="VLLM_BASE_URL",
+        server=True,
+        capabilities=Capabilities(json_schema=True),
+    ),
+    Place(
+        "tgi",
+        "Text Generation Inference",
+        "http://localhost:8080/v1",
+        key="HF_TOKEN",
+        key_required=False,
+        chat_model="tgi",
+        aliases=("text_generation_inference",),
+        url_variable="TGI_BASE_URL",
+        server=True,
+    ),
+    Place(
+        "llama_server",
+        "llama.cpp server",
+        "http://localhost:8080/v1",
+        key="LLAMA_API_KEY",
+        key_required=False,
+        chat_model="default",
+        embedding_model="default",
+        aliases=("llama_cpp_server",),
+        url_variable="LLAMA_SERVER_BASE_URL",
+        server=True,
+        capabilities=Capabilities(json_schema=True),
+        wire=OpenAIWire(repetition_penalty_field="repeat_penalty", grammar="body"),
+    ),
+    Place(
+        "lmstudio",
+        "LM Studio",
+        "http://localhost:1234/v1",
+        key="LM_STUDIO_API_KEY",
+        key_required=False,
+        chat_model="openai/gpt-oss-20b",
+        embedding_model="text-embedding-nomic-embed-text-v1.5",
+        aliases=("lm_studio",),
+        url_variable="LM_STUDIO_BASE_URL",
+        server=True,
+        capabilities=Capabilities(json_schema=True),
+        wire=OpenAIWire(repetition_penalty_field="repeat_penalty"),
+    ),
+    Place(
+        "openai_compatible",
+        "Any OpenAI-compatible server",
+        "http://localhost:8000/v1",
+        key="OPENAI_COMPATIBLE_API_KEY",
+        key_required=False,
+        aliases=("openai_like", "generic"),
+        url_variable="OPENAI_COMPATIBLE_BASE_URL",
+        server=True,
+    ),
+)
+
+CATALOG: dict[str, Place] = {place.name: place for place in PLACES}
+"""By name. A row added here is a backend, with all that the package can do."""

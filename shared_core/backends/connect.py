@@ -1,0 +1,211 @@
+"""Turns a name into a backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from shared_core.backends.base import Backend
+from shared_core.backends.catalog import CATALOG, Place
+from shared_core.backends.http import HttpBackend, HttpOptions
+from shared_core.backends.keys import find_key
+from shared_core.errors import ConfigurationError, UnknownBackendError
+from shared_core.models import find_model
+
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_BACKEND = "together"
+LOCAL = "llama_cpp"
+ENTRY_POINTS = "multillm.backends"
+"""The entry point group in which other packages name backends: callables that take `model` and `connect`'s options."""
+
+Purpose: TypeAlias = Literal["chat", "embedding"]
+
+_LOCAL_ALIASES = frozenset({"llama_cpp", "llamacpp", "llama_cpp_python"})
+_ONLY_HTTP = ("api_key", "base_url", "max_retries", "default_headers", "http_client", "async_http_client")
+
+
+def connect(
+    backend: str | None = None,
+    *,
+    model: str | None = None,
+    purpose: Purpose = "chat",
+    **options: Any,  # noqa: ANN401 - each kind of backend checks its own
+) -> Backend:
+    """A model at a place, ready to be called; nothing is sent or loaded yet.
+
+    `backend` is a name ("groq"), or a name and a model in one ("groq/gpt-oss-20b",
+    "llama-cpp//models/llama-3-8b.gguf"); so is `model` where no `backend` is given. Without either it is Together's
+    default model. A place's default model depends on the `purpose`.
+
+    Options of places reached over HTTP: `api_key`, `base_url`, `timeout` (seconds, 30), `max_retries` (2),
+    `default_headers`, `http_client` (an `httpx.Client` or `AsyncClient`, used and not closed), `async_http_client`.
+    Options of llama.cpp in process: see `shared_core.local.connect_local`. An option that is `None` is not given.
+
+    Raises `UnknownBackendError`, `MissingKeyError` or another `ConfigurationError`.
+    """
+    name, model = _split(backend, model)
+    given = {key: value for key, value in options.items() if value is not None}
+    if name == LOCAL:
+        return _connect_local(model, given)
+    place = CATALOG.get(name)
+    if place is not None:
+        return _connect_http(place, model, purpose, **given)
+    return _connect_entry_point(name, model, given)
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
+def _normal(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(".", "_").replace(" ", "_")
+
+
+def find_backend_name(name: str) -> str | None:
+    """The proper name for any accepted spelling ("llama-cpp", "Together_AI"); `None` if no backend has it."""
+    normal = _normal(name)
+    if normal in CATALOG:
+        return normal
+    if normal in _LOCAL_ALIASES:
+        return LOCAL
+    return next((place.name for place in CATALOG.values() if normal in place.aliases), None)
+
+
+def _split(backend: str | None, model: str | None) -> tuple[str, str | None]:
+    if backend is not None:
+        return _split_backend(backend, model)
+    if model is None:
+        return DEFAULT_BACKEND, None
+    prefix, slash, rest = model.partition("/")
+    name = find_backend_name(prefix) if slash else None
+    if name is not None:
+        return name, rest
+    return (LOCAL if model.lower().endswith(".gguf") else DEFAULT_BACKEND), model
+
+
+def _split_backend(backend: str, model: str | None) -> tuple[str, str | None]:
+    prefix, slash, rest = backend.partition("/")
+    name = find_backend_name(prefix) or _normal(prefix)
+    if slash and model is not None:
+        raise ConfigurationError(f"backend {backend!r} names a model already: leave out model={model!r}, or the '/...'")
+    if slash:
+        return name, rest
+    return name, None if model is None else _without_own_prefix(name, model)
+
+
+def _without_own_prefix(name: str, model: str) -> str:
+    """`backend="groq", model="groq/gpt-oss-20b"` says it twice; but gateways and vendors have ids that look so."""
+    prefix, slash, rest = model.partition("/")
+    if not slash or find_backend_name(prefix) != name:
+        return model
+    return rest if name == LOCAL or (find_model(name, rest) and not find_model(name, model)) else model
+
+
+# --- kinds of backends ---------------------------------------------------------------------------------------------
+
+
+def _connect_local(model: str | None, options: dict[str, Any]) -> Backend:
+    from shared_core.local import connect_local
+
+    # What only means something over HTTP is no mistake here: the same arguments serve wherever the model runs.
+    return connect_local(model or None, **{key: value for key, value in options.items() if key not in _ONLY_HTTP})
+
+
+def _connect_entry_point(name: str, model: str | None, options: dict[str, Any]) -> Backend:
+    found = next(iter(entry_points(group=ENTRY_POINTS, name=name)), None)
+    if found is None:
+        raise UnknownBackendError(_unknown(name))
+    return cast("Backend", found.load()(model=model, **options))
+
+
+def _unknown(name: str) -> str:
+    known = sorted([*CATALOG, LOCAL, *(entry.name for entry in _registered())])
+    near = get_close_matches(name, known, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"there is no backend {name!r}.{guess} Known backends: {', '.join(known)}."
+
+
+def _registered() -> list[EntryPoint]:
+    return list(entry_points(group=ENTRY_POINTS))
+
+
+def _connect_http(  # noqa: PLR0913 - the options that users know, by name
+    place: Place,
+    model: str | None,
+    purpose: Purpose,
+    *,
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    timeout: float = 30.0,
+    max_retries: int = 2,
+    default_headers: Mapping[str, str] | None = None,
+    http_client: httpx.Client | httpx.AsyncClient | None = None,
+    async_http_client: httpx.AsyncClient | None = None,
+    **unknown: object,
+) -> HttpBackend:
+    if unknown:
+        raise ConfigurationError(_unknown_options(place, unknown))
+    if timeout <= 0 or max_retries < 0:
+        raise ConfigurationError(f"timeout={timeout!r} must be above 0 and max_retries={max_retries!r} not below 0")
+    client, async_client = _clients(http_client, async_http_client)
+    return HttpBackend(
+        place,
+        model or _default_model(place, purpose),
+        _base_url(place, base_url),
+        find_key(place, api_key),
+        HttpOptions(timeout, max_retries, default_headers),
+        client=client,
+        async_client=async_client,
+    )
+
+
+def _unknown_options(place: Place, unknown: Mapping[str, object]) -> str:
+    names = ", ".join(sorted(unknown))
+    return (
+        f"{place.name} takes no option named {names}. It takes: api_key, base_url, timeout, max_retries, "
+        f"default_headers, http_client, async_http_client; options of model files are for backend='llama_cpp'."
+    )
+
+
+def _clients(
+    client: httpx.Client | httpx.AsyncClient | None, async_client: httpx.AsyncClient | None
+) -> tuple[httpx.Client | None, httpx.AsyncClient | None]:
+    """Whichever of the two kinds came as `http_client`."""
+    if client is None or hasattr(client, "close"):
+        return cast("httpx.Client | None", client), async_client
+    return None, async_client or client
+
+
+def _default_model(place: Place, purpose: Purpose) -> str:
+    model = place.chat_model if purpose == "chat" else place.embedding_model
+    if model is None:
+        raise ConfigurationError(
+            f"{place.title} ({place.name}) has no default {purpose} model: pass model=... . "
+            f"{place.base_url}/models lists what it serves."
+        )
+    return model
+
+
+def _base_url(place: Place, given: str | None) -> str:
+    moved = given or (os.environ.get(place.url_variable, "").strip() if place.url_variable else "")
+    if not moved:
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        return place.base_url.replace("{region}", region)
+    url = moved.rstrip("/").removesuffix("/chat/completions")
+    return _server_url(place, url) if place.server else url
+
+
+def _server_url(place: Place, url: str) -> str:
+    """Servers are named in short ways: "myhost:11434", "0.0.0.0" (Ollama's own OLLAMA_HOST), a URL without /v1."""
+    if "://" not in url:
+        default_port = urlsplit(place.base_url).port
+        url = f"http://{url}" if ":" in url else f"http://{url}:{default_port}"
+    url = url.replace("//0.0.0.0", "//127.0.0.1", 1)
+    return url if urlsplit(url).path.strip("/") else f"{url}/v1"

@@ -1,0 +1,264 @@
+"""A backend reached over HTTP: a place, a transport and one model."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from shared_core.backends.advice import explain
+from shared_core.backends.base import AsyncStream, Stream
+from shared_core.backends.catalog import Place
+from shared_core.backends.keys import SECRET_HEADERS, find_key
+from shared_core.backends.retry import attempts
+from shared_core.errors import BackendError
+from shared_core.models import find_model, resolve_model
+from shared_core.transport import AsyncStreamReply, StreamReply, Transport
+from shared_core.types import Capabilities, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event, Finish
+from shared_core.version import __version__
+from shared_core.wire import Call, Reply
+
+if TYPE_CHECKING:
+    import httpx
+    from pydantic import SecretStr
+
+_Answer = TypeVar("_Answer", ChatResponse, EmbedResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """How a place is called: seconds for each wait (`math.inf`: no bound), retries, headers on every call."""
+
+    timeout: float = 30.0
+    max_retries: int = 2
+    headers: Mapping[str, str] | None = None
+
+
+class HttpBackend:
+    """One model at one place that is reached over HTTP; immutable, for any number of threads and event loops.
+
+    Pickling leaves out the key, secret headers and injected clients: the copy reads its key from the place's own
+    environment variable, and raises `MissingKeyError` where that is not set.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        model: str,
+        base_url: str,
+        key: SecretStr | None,
+        options: HttpOptions,
+        *,
+        client: httpx.Client | None = None,
+        async_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._place = place
+        self._id = resolve_model(place.name, model)
+        self._key = key
+        self._options = options
+        self._default_headers = _default_headers(options.headers or {})
+        self._transport = Transport(base_url, self._headers, self._error, client=client, async_client=async_client)
+
+    @property
+    def name(self) -> str:
+        """The place, such as "groq"."""
+        return self._place.name
+
+    @property
+    def model(self) -> str:
+        """The model's id at that place."""
+        return self._id
+
+    @property
+    def base_url(self) -> str:
+        """Where the place is."""
+        return self._transport.base_url
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the sources say of this model, under what holds for all models of the place."""
+        info = find_model(self.name, self._id)
+        known = info.capabilities if info else Capabilities()
+        return replace(known, **_set_flags(self._place.capabilities))
+
+    def with_model(self, model: str) -> Self:
+        """The same place with another model, over the same connections."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._id = resolve_model(self.name, model)
+        return other
+
+    # --- calls ---
+
+    def chat(self, request: ChatRequest) -> ChatResponse:
+        """Answer, whole. Raises a `BackendError`."""
+        call = self._encode_chat(request, stream=False)
+        return self._send(call, request.timeout, self._place.wire.decode_chat)
+
+    async def achat(self, request: ChatRequest) -> ChatResponse:
+        """Answer, whole. Raises a `BackendError`."""
+        call = self._encode_chat(request, stream=False)
+        return await self._asend(call, request.timeout, self._place.wire.decode_chat)
+
+    def stream(self, request: ChatRequest) -> Stream:
+        """Answer, as it comes. Tried again only until the first event."""
+        call = self._encode_chat(request, stream=True)
+        for attempt in attempts(self._options.max_retries):
+            time.sleep(attempt.delay)
+            with attempt, self._explained(), self._transport.stream(call, self._timeout(request.timeout)) as reply:
+                for event in self._events(reply):
+                    attempt.commit()
+                    yield event
+
+    async def astream(self, request: ChatRequest) -> AsyncStream:
+        """Answer, as it comes. Tried again only until the first event."""
+        call = self._encode_chat(request, stream=True)
+        for attempt in attempts(self._options.max_retries):
+            if attempt.delay:
+                await asyncio.sleep(attempt.delay)
+            with attempt, self._explained():
+                async with (
+                    self._transport.astream(call, self._timeout(request.timeout)) as reply,
+                    aclosing(self._aevents(reply)) as events,
+                ):
+                    async for event in events:
+                        attempt.commit()
+                        yield event
+
+    def embed(self, request: EmbedRequest) -> EmbedResponse:
+        """Vectors in the order of the texts. Raises a `BackendError`."""
+        if not request.texts:
+            return EmbedResponse([], model=self._id, backend=self.name)
+        call = self._place.wire.encode_embed(request, self._id)
+        return self._send(call, request.timeout, self._place.wire.decode_embed)
+
+    async def aembed(self, request: EmbedRequest) -> EmbedResponse:
+        """Vectors in the order of the texts. Raises a `BackendError`."""
+        if not request.texts:
+            return EmbedResponse([], model=self._id, backend=self.name)
+        call = self._place.wire.encode_embed(request, self._id)
+        return await self._asend(call, request.timeout, self._place.wire.decode_embed)
+
+    # --- drivers ---
+
+    def _send(self, call: Call, timeout: float | None, decode: Callable[[Reply, str], _Answer]) -> _Answer:
+        for attempt in attempts(self._options.max_retries):
+            time.sleep(attempt.delay)
+            with attempt, self._explained():
+                return self._signed(decode(self._transport.send(call, self._timeout(timeout)), self._id))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _asend(
+        self,
+        call: Call,
+        timeout: float | None,  # noqa: ASYNC109 - on each wait, not on the whole
+        decode: Callable[[Reply, str], _Answer],
+    ) -> _Answer:
+        for attempt in attempts(self._options.max_retries):
+            if attempt.delay:
+                await asyncio.sleep(attempt.delay)
+            with attempt, self._explained():
+                return self._signed(decode(await self._transport.asend(call, self._timeout(timeout)), self._id))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _events(self, reply: StreamReply) -> Iterator[Event]:
+        decoder = self._place.wire.decoder(reply.headers, self._id)
+        try:
+            for chunk in reply.chunks:
+                yield from self._all_signed(decoder.feed(chunk))
+        except BackendError:
+            if not decoder.done:  # after the answer, only the connection's next use is at stake
+                raise
+        yield from self._all_signed(decoder.close())
+
+    async def _aevents(self, reply: AsyncStreamReply) -> AsyncGenerator[Event, None]:
+        decoder = self._place.wire.decoder(reply.headers, self._id)
+        try:
+            async with aclosing(reply.chunks) as chunks:
+                async for chunk in chunks:
+                    for event in self._all_signed(decoder.feed(chunk)):
+                        yield event
+        except BackendError:
+            if not decoder.done:
+                raise
+        for event in self._all_signed(decoder.close()):
+            yield event
+
+    # --- what all calls share ---
+
+    def _encode_chat(self, request: ChatRequest, *, stream: bool) -> Call:
+        with self._explained():
+            return self._place.wire.encode_chat(request, self._id, stream=stream)
+
+    def _timeout(self, of_request: float | None) -> float | None:
+        timeout = of_request or self._options.timeout
+        return None if math.isinf(timeout) else timeout
+
+    def _signed(self, answer: _Answer) -> _Answer:
+        if isinstance(answer, EmbedResponse):
+            answer.backend = self.name
+        else:
+            self._sign(answer.finish)
+        return answer
+
+    def _all_signed(self, events: list[Event]) -> list[Event]:
+        if events and isinstance(events[-1], Finish):
+            self._sign(events[-1])
+        return events
+
+    def _sign(self, finish: Finish) -> None:
+        finish.backend = self.name
+        finish.model = finish.model or self._id
+
+    def _headers(self) -> dict[str, str]:
+        if self._key is None:
+            return self._default_headers
+        return {"authorization": f"Bearer {self._key.get_secret_value()}", **self._default_headers}
+
+    def _error(self, reply: Reply) -> BackendError:
+        return self._place.wire.error(reply, self._id)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except BackendError as error:
+            explain(error, self._place, self._id, self._key)
+            raise
+
+    # --- copies and pictures ---
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.model} at {self.base_url}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        headers = {k: v for k, v in (self._options.headers or {}).items() if k.lower() not in SECRET_HEADERS}
+        options = replace(self._options, headers=headers)
+        return _rebuild, (self._place, self._id, self.base_url, options)
+
+
+def _rebuild(place: Place, model: str, base_url: str, options: HttpOptions) -> HttpBackend:
+    return HttpBackend(place, model, base_url, find_key(place, None), options)
+
+
+def _default_headers(given: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "accept": "*/*",
+        "user-agent": f"multillm-plugins/{__version__}",
+        **{name.lower(): value for name, value in given.items()},
+    }
+
+
+def _set_flags(capabilities: Capabilities) -> dict[str, Any]:
+    named = ((field.name, getattr(capabilities, field.name)) for field in fields(Capabilities))
+    return {name: value for name, value in named if value is not None}

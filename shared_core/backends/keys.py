@@ -1,0 +1,47 @@
+"""Finds the key of a place, and only in that place's own variable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+from pydantic import SecretStr
+
+from shared_core.backends.catalog import CATALOG, Place
+from shared_core.errors import ConfigurationError, MissingKeyError
+
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
+"""Header names, lower-case, whose values are never written anywhere."""
+
+
+def find_key(place: Place, given: str | SecretStr | None) -> SecretStr | None:
+    """The key to use, or `None`. Raises `MissingKeyError`, and `ConfigurationError` for a broken one."""
+    text = given.get_secret_value() if isinstance(given, SecretStr) else given
+    text = (text or (os.environ.get(place.key, "") if place.key else "")).strip()
+    if not text:
+        if place.key_required:
+            raise MissingKeyError(_missing(place))
+        return None
+    if not (text.isascii() and text.isprintable()):
+        # An HTTP library would refuse such a header too, and quote it.
+        raise ConfigurationError(f"the API key for {place.name} holds characters that no key has: copy it again")
+    return SecretStr(text)
+
+
+def _missing(place: Place) -> str:
+    ready = ", ".join(_ready()) or "none"
+    return (
+        f"{place.title} ({place.name}) needs an API key: set the environment variable {place.key}, or pass "
+        f"api_key=... . Backends that need no more than they have right now: {ready}."
+    )
+
+
+def _ready() -> Iterable[str]:
+    if find_spec("llama_cpp"):
+        yield "llama_cpp (in process)"
+    for place in CATALOG.values():
+        if place.key and os.environ.get(place.key, "").strip():
+            yield f"{place.name} ({place.key} is set)"
+        elif not place.key_required:
+            yield f"{place.name} (if it runs at {place.base_url})"

@@ -1,0 +1,448 @@
+"""The vocabulary: messages and requests (validated once per call), responses and stream events (built once a token)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
+ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "max"]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- message parts -------------------------------------------------------------------------------------------------
+
+
+class TextPart(_Value):
+    """Plain text."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class _Media(_Value):
+    """Bytes, or a URL where they lie: exactly one of the two."""
+
+    data: bytes | None = None
+    url: str | None = None
+    media_type: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> _Media:
+        if (self.data is None) == (self.url is None):
+            message = f"{type(self).__name__} takes exactly one of `data` (bytes) and `url`"
+            raise ValueError(message)
+        return self
+
+
+class ImagePart(_Media):
+    """An image: raw bytes with their `media_type`, or an http(s) or data URL."""
+
+    type: Literal["image"] = "image"
+    detail: Literal["low", "high", "auto"] | None = None
+
+
+class AudioPart(_Media):
+    """A sound: raw bytes with their `media_type` ("audio/wav", "audio/mp3"), or a URL."""
+
+    type: Literal["audio"] = "audio"
+
+
+class FilePart(_Media):
+    """A document, such as a PDF: raw bytes with their `media_type`, or a URL."""
+
+    type: Literal["file"] = "file"
+    name: str | None = None
+
+
+class ReasoningPart(_Value):
+    """What a model thought before it answered; only sent back where a place wants it."""
+
+    type: Literal["reasoning"] = "reasoning"
+    text: str
+
+
+class ToolCallPart(_Value):
+    """A call the model asked for. `arguments` is JSON text, as the model wrote it."""
+
+    type: Literal["tool_call"] = "tool_call"
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolResultPart(_Value):
+    """What a tool gave back for the call `call_id`; text and images only."""
+
+    type: Literal["tool_result"] = "tool_result"
+    call_id: str
+    content: tuple[TextPart | ImagePart, ...]
+    name: str | None = None
+    is_error: bool = False
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _text_is_content(cls, value: object) -> object:
+        return (TextPart(text=value),) if isinstance(value, str) else value
+
+    @property
+    def text(self) -> str:
+        """The text of the result, its pieces joined by newlines."""
+        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+
+Part: TypeAlias = TextPart | ImagePart | AudioPart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart
+
+
+class Message(_Value):
+    """One turn: a role and its parts. `Message(role="user", content="Hi")` and a plain string as part are accepted."""
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _content_is_parts(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the caller handed to the constructor
+        if not isinstance(value, Mapping) or "content" not in value:
+            return value
+        if "parts" in value:
+            message = "Message takes `parts` or `content`, not both"
+            raise ValueError(message)
+        rest = {key: item for key, item in value.items() if key != "content"}
+        return {**rest, "parts": value["content"]}
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _strings_are_text(cls, value: object) -> object:
+        if value is None:
+            return ()
+        if isinstance(value, str):
+            return (TextPart(text=value),)
+        if isinstance(value, Iterable):
+            return tuple(TextPart(text=item) if isinstance(item, str) else item for item in value)
+        return value
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined without a separator."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+# --- requests ------------------------------------------------------------------------------------------------------
+
+
+class Tool(_Value):
+    """A function the model may call; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    strict: bool | None = None
+
+
+class NamedTool(_Value):
+    """The tool choice that forces the tool called `name`."""
+
+    name: str
+
+
+ToolChoice: TypeAlias = Literal["auto", "none", "required"] | NamedTool
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """The answer must be some JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """The answer must be JSON that `schema` accepts."""
+
+    schema: dict[str, Any]
+    name: str = "response"
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """The answer must match a GBNF grammar (llama.cpp and Fireworks)."""
+
+    gbnf: str
+
+
+ResponseFormat: TypeAlias = JsonSchema | Grammar | JsonObject
+
+
+class ChatRequest(_Value):
+    """One chat call, without a model: a backend is one model at one place.
+
+    Everything that is `None` is left to the place. `extra` goes into the request body untouched, after everything
+    else, and so wins. `timeout` is in seconds and goes before the backend's own.
+    """
+
+    messages: tuple[Message, ...] = Field(min_length=1)
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    temperature: float | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repetition_penalty: float | None = None
+    logprobs: bool = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    reasoning_effort: ReasoningEffort | None = None
+    user: str | None = None
+    timeout: float | None = Field(default=None, gt=0)
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else (value or ())
+
+
+class EmbedRequest(_Value):
+    """Texts to turn into vectors; `kind` matters to models that embed a question otherwise than its answer."""
+
+    texts: tuple[str, ...]
+    kind: Literal["query", "document"] = "document"
+    dimensions: int | None = Field(default=None, ge=1)
+    timeout: float | None = Field(default=None, gt=0)
+
+
+# --- stream events and responses -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one call, as the place counted them; `None` is unknown, never zero and never a guess.
+
+    `cached` is the part of `input` that was read from a cache, `reasoning` the part of `output` that was thought.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    reasoning: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Input and output together, unknown if either is."""
+        return None if self.input is None or self.output is None else self.input + self.output
+
+
+@dataclass(slots=True)
+class TokenLogprob:
+    """The log-probability of one generated token, and of the likeliest others at its place."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+    top: list[TokenLogprob] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TextDelta:
+    """A piece of the answer; never empty unless it carries log-probabilities."""
+
+    text: str
+    logprobs: list[TokenLogprob] | None = None
+
+
+@dataclass(slots=True)
+class ReasoningDelta:
+    """A piece of the reasoning."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class ToolCallDelta:
+    """A piece of tool call number `index` (from 0, in order of appearance).
+
+    The first piece of a call carries `id` and `name`; the `arguments` of all its pieces, joined, are JSON text.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds a place spent on a call, as it reported them; `None` is unknown."""
+
+    queue: float | None = None
+    prompt: float | None = None
+    completion: float | None = None
+    total: float | None = None
+
+
+@dataclass(slots=True)
+class Finish:
+    """The one last event of every stream: why it ended, and what is known of the whole call.
+
+    `model` is the id the place says it used, `backend` the name of the place. `metadata` holds what a place tells
+    beyond our vocabulary (system fingerprint, service tier, ...), JSON-safe.
+    """
+
+    reason: FinishReason
+    usage: Usage = field(default_factory=Usage)
+    model: str | None = None
+    backend: str | None = None
+    id: str | None = None
+    request_id: str | None = None
+    timings: Timings | None = None
+    cost: float | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+Event: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Finish
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """A whole tool call. `arguments` is JSON text, as the model wrote it: it may be invalid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(slots=True)
+class ChatResponse:
+    """A whole answer, the fold of its stream."""
+
+    text: str
+    finish: Finish
+    reasoning: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    logprobs: list[TokenLogprob] | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the call."""
+        return self.finish.usage
+
+    @property
+    def message(self) -> Message:
+        """The assistant turn to append to a conversation that goes on."""
+        parts: list[Part] = []
+        if self.reasoning:
+            parts.append(ReasoningPart(text=self.reasoning))
+        if self.text:
+            parts.append(TextPart(text=self.text))
+        parts += [ToolCallPart(id=call.id, name=call.name, arguments=call.arguments) for call in self.tool_calls]
+        return Message(role="assistant", parts=tuple(parts))
+
+
+@dataclass(slots=True)
+class EmbedResponse:
+    """Vectors in the order of the texts, and what they cost."""
+
+    vectors: list[list[float]]
+    usage: Usage = field(default_factory=Usage)
+    model: str | None = None
+    backend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What one model at one place can do. A flag says yes, no, or `None`: unknown, so ask and let the place refuse.
+
+    `json_schema_with_tools` says that a response format and tools may stand in one request. Windows and outputs
+    are in tokens.
+    """
+
+    tools: bool | None = None
+    tool_choice: bool | None = None
+    json_object: bool | None = None
+    json_schema: bool | None = None
+    json_schema_with_tools: bool | None = None
+    images: bool | None = None
+    image_urls: bool | None = None
+    audio: bool | None = None
+    reasoning: bool | None = None
+    context_window: int | None = None
+    max_output: int | None = None
+
+
+# --- the accumulator -----------------------------------------------------------------------------------------------
+
+
+class Fold:
+    """The only accumulator of stream events: `add` every event, then read `response()`."""
+
+    __slots__ = ("_arguments", "_calls", "_finish", "_logprobs", "_reasoning", "_text")
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int, ToolCall] = {}
+        self._arguments: dict[int, list[str]] = {}
+        self._logprobs: list[TokenLogprob] | None = None
+        self._finish: Finish | None = None
+
+    def add(self, event: Event) -> None:
+        """Take the next event of the stream."""
+        match event:
+            case TextDelta():
+                self._text.append(event.text)
+                if event.logprobs is not None:
+                    self._logprobs = (self._logprobs or []) + event.logprobs
+            case ReasoningDelta():
+                self._reasoning.append(event.text)
+            case ToolCallDelta():
+                self._add_call(event)
+            case Finish():
+                self._finish = event
+
+    def _add_call(self, delta: ToolCallDelta) -> None:
+        call = self._calls.setdefault(delta.index, ToolCall("", "", ""))
+        call.id = delta.id or call.id
+        call.name = delta.name or call.name
+        self._arguments.setdefault(delta.index, []).append(delta.arguments)
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls so far, in order; until the stream ends, the arguments of each may be partial."""
+        return [
+            ToolCall(call.id, call.name, "".join(self._arguments[index])) for index, call in sorted(self._calls.items())
+        ]
+
+    def response(self) -> ChatResponse:
+        """The whole answer. Raises `ValueError` if no `Finish` came: such a stream is not an answer."""
+        if self._finish is None:
+            message = "the stream has no Finish: it is not whole"
+            raise ValueError(message)
+        return ChatResponse(
+            text="".join(self._text),
+            finish=self._finish,
+            reasoning="".join(self._reasoning),
+            tool_calls=self.tool_calls,
+            logprobs=self._logprobs,
+        )
+
+
+def fold(events: Iterable[Event]) -> ChatResponse:
+    """Turn a whole stream into the response that `chat` would have given. Raises `ValueError` without a `Finish`."""
+    accumulator = Fold()
+    for event in events:
+        accumulator.add(event)
+    return accumulator.response()

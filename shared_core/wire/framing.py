@@ -1,0 +1,100 @@
+"""Cuts a stream of bytes into lines and server-sent events, wherever the chunks happen to break."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared_core.errors import ProtocolError
+
+MAX_LINE = 64 * 1024 * 1024
+"""Bytes one line may have (a whole answer with an image in it fits); more is not a stream we understand."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class LineSplitter:
+    r"""Splits bytes on `\n` alone.
+
+    Text splitting (`str.splitlines`, httpx's `iter_lines`) also cuts at U+2028, U+2029 and U+0085, which stand
+    unescaped inside JSON: https://github.com/encode/httpx/issues/1033.
+    """
+
+    __slots__ = ("_limit", "_pieces", "_size")
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        r"""The lines that end here, without their `\n` or `\r\n`. Raises `ProtocolError` for an endless line."""
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            lines[0] = b"".join((*self._pieces, lines[0]))
+            self._pieces, self._size = [], 0
+        self._keep(rest)
+        return [line[:-1] if line.endswith(b"\r") else line for line in lines]
+
+    def _keep(self, rest: bytes) -> None:
+        if not rest:
+            return
+        self._pieces.append(rest)
+        self._size += len(rest)
+        if self._size > self._limit:
+            raise ProtocolError(f"a line of the stream is longer than {self._limit:,} bytes")
+
+    def close(self) -> list[bytes]:
+        """What came after the last line end, if anything did."""
+        rest = b"".join(self._pieces)
+        self._pieces, self._size = [], 0
+        return [rest.removesuffix(b"\r")] if rest else []
+
+
+@dataclass(slots=True)
+class ServerSentEvent:
+    """One event: its type ("message" if it has none) and its data."""
+
+    type: str
+    data: bytes
+
+
+class SSEDecoder:
+    """Server-sent events (WHATWG HTML, section 9.2), except that a last event without its blank line counts."""
+
+    __slots__ = ("_data", "_first", "_lines", "_type")
+
+    def __init__(self) -> None:
+        self._lines = LineSplitter()
+        self._data: list[bytes] = []
+        self._type = "message"
+        self._first = True
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """The events that end in this chunk."""
+        return self._events(self._lines.feed(chunk))
+
+    def close(self) -> list[ServerSentEvent]:
+        """The event that the end of the stream ends, if there is one."""
+        return self._events([*self._lines.close(), b""])
+
+    def _events(self, lines: list[bytes]) -> list[ServerSentEvent]:
+        events = []
+        for line in lines:
+            if line:
+                self._field(line)
+            elif self._data:
+                events.append(ServerSentEvent(self._type, b"\n".join(self._data)))
+                self._data, self._type = [], "message"
+            else:
+                self._type = "message"
+        return events
+
+    def _field(self, line: bytes) -> None:
+        if self._first:
+            line, self._first = line.removeprefix(_BOM), False
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._data.append(value.removeprefix(b" "))
+        elif name == b"event":
+            self._type = value.removeprefix(b" ").decode("utf-8", "replace")

@@ -1,0 +1,150 @@
+"""Our messages, tools and formats as the OpenAI API writes them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from shared_core.errors import UnsupportedError
+from shared_core.types import (
+    AudioPart,
+    FilePart,
+    ImagePart,
+    JsonSchema,
+    Message,
+    NamedTool,
+    Part,
+    ReasoningPart,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+    ToolResultPart,
+)
+
+Json = dict[str, Any]
+
+_AUDIO_FORMATS = {
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+}
+
+
+def encode_messages(messages: tuple[Message, ...]) -> list[Json]:
+    """The `messages` of a request; a turn with several tool results becomes one message for each."""
+    return [encoded for message in messages for encoded in _encode_message(message)]
+
+
+def _encode_message(message: Message) -> list[Json]:
+    results = [part for part in message.parts if isinstance(part, ToolResultPart)]
+    encoded = [_encode_result(part) for part in results]
+    if len(results) < len(message.parts) or not results:
+        encoded.append(_encode_turn(message))
+    return encoded
+
+
+def _encode_result(part: ToolResultPart) -> Json:
+    content = list(part.content)
+    only_text = all(isinstance(piece, TextPart) for piece in content)
+    return {
+        "role": "tool",
+        "tool_call_id": part.call_id,
+        "content": part.text if only_text else [_encode_part(piece) for piece in content],
+    }
+
+
+def _encode_turn(message: Message) -> Json:
+    calls = [_encode_call(part) for part in message.parts if isinstance(part, ToolCallPart)]
+    # Reasoning goes back only where a place asks for it: the wrong key is a 400 on Groq and Cerebras.
+    parts = [p for p in message.parts if not isinstance(p, ToolCallPart | ToolResultPart | ReasoningPart)]
+    turn: Json = {"role": message.role, "content": _encode_content(parts, none=bool(calls))}
+    if message.name is not None:
+        turn["name"] = message.name
+    if calls:
+        turn["tool_calls"] = calls
+    return turn
+
+
+def _encode_content(parts: Sequence[Part], *, none: bool) -> str | list[Json] | None:
+    if not parts and none:
+        return None
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        return parts[0].text
+    if all(isinstance(part, TextPart) for part in parts):
+        return "\n".join(part.text for part in parts if isinstance(part, TextPart))
+    return [_encode_part(part) for part in parts]
+
+
+def _encode_part(part: Part) -> Json:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            detail = {} if part.detail is None else {"detail": part.detail}
+            return {"type": "image_url", "image_url": {"url": _url(part, "image/png"), **detail}}
+        case AudioPart():
+            return {"type": "input_audio", "input_audio": _encode_audio(part)}
+        case FilePart():
+            return {"type": "file", "file": _encode_file(part)}
+        case _:
+            raise UnsupportedError(f"a {part.type} part cannot stand inside a message's content")
+
+
+def _url(part: ImagePart | FilePart, default_type: str) -> str:
+    if part.url is not None:
+        return part.url
+    data = b64encode(part.data or b"").decode("ascii")
+    return f"data:{part.media_type or default_type};base64,{data}"
+
+
+def _encode_audio(part: AudioPart) -> Json:
+    if part.data is None:
+        raise UnsupportedError(
+            "an audio part with a URL cannot be sent over the OpenAI API, which takes bytes: "
+            "download it and pass AudioPart(data=..., media_type='audio/wav')"
+        )
+    media_type = part.media_type or "audio/wav"
+    return {
+        "data": b64encode(part.data).decode("ascii"),
+        "format": _AUDIO_FORMATS.get(media_type, media_type.rpartition("/")[2]),
+    }
+
+
+def _encode_file(part: FilePart) -> Json:
+    if part.data is None and not (part.url or "").startswith("data:"):
+        raise UnsupportedError(
+            "a file part with a URL cannot be sent over the OpenAI API, which takes bytes: "
+            "download it and pass FilePart(data=..., media_type='application/pdf')"
+        )
+    return {"filename": part.name or "file", "file_data": _url(part, "application/pdf")}
+
+
+def _encode_call(part: ToolCallPart) -> Json:
+    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments or "{}"}}
+
+
+def encode_tool(tool: Tool) -> Json:
+    """One entry of `tools`."""
+    function: Json = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def encode_tool_choice(choice: ToolChoice) -> str | Json:
+    """The `tool_choice`."""
+    if isinstance(choice, NamedTool):
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice
+
+
+def encode_json_schema(response_format: JsonSchema) -> Json:
+    """The `response_format` that asks for JSON of one schema."""
+    schema: Json = {"name": response_format.name, "schema": response_format.schema}
+    if response_format.strict is not None:
+        schema["strict"] = response_format.strict
+    return {"type": "json_schema", "json_schema": schema}

@@ -1,0 +1,230 @@
+"""Reads answers of the OpenAI API; a whole message and a streamed delta go through the same mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from shared_core.errors import ProtocolError, StreamInterruptedError
+from shared_core.types import (
+    Event,
+    Finish,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    TokenLogprob,
+    Usage,
+)
+from shared_core.wire.faults import read_stream_error, request_id
+from shared_core.wire.framing import ServerSentEvent, SSEDecoder
+from shared_core.wire.openai.tool_calls import ToolCallAssembler
+
+Json = dict[str, Any]
+
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+_TIMINGS = ("queue_time", "prompt_time", "completion_time", "total_time")
+
+
+class Answer:
+    """One answer as it comes together: pieces in, events out, everything said beside them kept for the `Finish`."""
+
+    __slots__ = ("_calls", "_finish", "_reason")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._calls = ToolCallAssembler()
+        self._reason: str | None = None
+        self._finish = Finish("unknown", request_id=request_id(headers))
+
+    @property
+    def has_reason(self) -> bool:
+        """Whether the place said why the answer ended."""
+        return self._reason is not None
+
+    def add(self, body: Json, piece_key: str) -> Iterable[Event]:
+        """The events of one body, whose choice holds a "message" or a "delta"."""
+        self._note(body)
+        for choice in body.get("choices") or ():
+            if choice.get("index"):
+                continue  # with `n` above 1 the others' text must not run into the first one's
+            self._note_usage(choice.get("usage"))
+            self._reason = choice.get("finish_reason") or self._reason
+            yield from self._events(choice.get(piece_key) or {}, choice.get("logprobs"))
+
+    def _events(self, piece: Json, logprobs: Json | None) -> Iterable[Event]:
+        thought = piece.get("reasoning_content") or piece.get("reasoning") or piece.get("thinking")
+        if thought and isinstance(thought, str):
+            yield ReasoningDelta(thought)
+        text, tokens = _content(piece.get("content")), _logprobs(logprobs)
+        if text or tokens:
+            yield TextDelta(text, tokens)
+        for call in piece.get("tool_calls") or ():
+            yield self._calls.add(call)
+
+    def _note(self, body: Json) -> None:
+        finish = self._finish
+        finish.id = body.get("id") or finish.id
+        finish.model = body.get("model") or finish.model
+        for key in ("system_fingerprint", "service_tier"):
+            if body.get(key):
+                finish.metadata[key] = body[key]
+        self._note_usage(body.get("usage"))
+        self._note_usage((body.get("x_groq") or {}).get("usage"))
+        self._note_timings(body.get("time_info"))
+
+    def _note_usage(self, usage: Json | None) -> None:
+        """The last usage seen, in any of its places, is the usage; places that repeat it must not be summed."""
+        if not usage:
+            return
+        self._finish.usage = Usage(
+            input=usage.get("prompt_tokens"),
+            output=usage.get("completion_tokens"),
+            cached=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+            reasoning=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+        )
+        self._finish.cost = usage.get("cost", self._finish.cost)
+        self._note_timings(usage)
+
+    def _note_timings(self, said: Json | None) -> None:
+        if said and any(said.get(key) is not None for key in _TIMINGS):
+            self._finish.timings = Timings(*(said.get(key) for key in _TIMINGS))
+
+    def finish(self) -> Iterable[Event]:
+        """The last events, the `Finish` included."""
+        yield from self._calls.close()
+        reason = _REASONS.get(self._reason or "", "unknown")
+        if reason == "unknown" and self._reason:
+            self._finish.metadata["finish_reason"] = self._reason
+        # A forced call ends with "stop" at OpenAI and with "tool_calls" elsewhere: one meaning, one word.
+        self._finish.reason = "tool_calls" if len(self._calls) and reason in ("stop", "unknown") else reason
+        yield self._finish
+
+
+def _content(content: str | list[Json] | None) -> str:
+    if isinstance(content, list):
+        return "".join(part.get("text") or "" for part in content)
+    return content or ""
+
+
+def _logprobs(logprobs: Json | None) -> list[TokenLogprob] | None:
+    entries = logprobs.get("content") if isinstance(logprobs, dict) else None
+    return [_logprob(entry) for entry in entries] if entries else None
+
+
+def _logprob(entry: Json) -> TokenLogprob:
+    top = [_logprob(other) for other in entry.get("top_logprobs") or ()]
+    return TokenLogprob(entry["token"], entry["logprob"], entry.get("bytes"), top)
+
+
+def decode_whole(body: bytes, model: str, headers: Mapping[str, str]) -> list[Event]:
+    """The events of a whole answer. Raises `ProtocolError`, or what an error inside a 200 says."""
+    value = read_object(body)
+    if value.get("error"):
+        raise read_stream_error(value, headers, model)
+    if not value.get("choices"):
+        raise ProtocolError(f"the answer has no choices: {body[:200].decode('utf-8', 'replace')!r}", model=model)
+    answer = Answer(headers)
+    return [*answer.add(value, "message"), *answer.finish()]
+
+
+def read_object(body: bytes) -> Json:
+    """A JSON object. Raises `ProtocolError` with the beginning of what came instead."""
+    try:
+        value = from_json(body)
+    except ValueError as error:
+        raise ProtocolError(_not_json(body)) from error
+    if not isinstance(value, dict):
+        raise ProtocolError(_not_json(body))
+    return value
+
+
+def _not_json(body: bytes) -> str:
+    return f"expected a JSON object and got {body[:200].decode('utf-8', 'replace')!r}"
+
+
+class StreamDecoder:
+    """Server-sent events of chat completion chunks, to our events."""
+
+    __slots__ = ("_answer", "_headers", "_model", "_sse", "done")
+
+    def __init__(self, headers: Mapping[str, str], model: str) -> None:
+        self._sse = SSEDecoder()
+        self._answer = Answer(headers)
+        self._headers = headers
+        self._model = model
+        self.done = False
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events in the next bytes; the last of them at the place's [DONE]."""
+        return [event for message in self._sse.feed(chunk) for event in self._events(message)]
+
+    def close(self) -> list[Event]:
+        """What is left. Raises `StreamInterruptedError` if there was neither a finish reason nor a [DONE]."""
+        events = [event for message in self._sse.close() for event in self._events(message)]
+        if self.done:
+            return events
+        if not self._answer.has_reason:
+            raise StreamInterruptedError("the stream ended before the answer did", model=self._model)
+        return [*events, *self._end()]
+
+    def _events(self, message: ServerSentEvent) -> Iterable[Event]:
+        if self.done or not message.data:
+            return
+        if message.data.strip() == b"[DONE]":
+            yield from self._end()
+            return
+        for body in _bodies(message.data):
+            if message.type == "error" or body.get("error"):
+                raise read_stream_error(body, self._headers, self._model)
+            yield from self._answer.add(body, "delta")
+
+    def _end(self) -> Iterable[Event]:
+        self.done = True
+        return self._answer.finish()
+
+
+def _bodies(data: bytes) -> list[Json]:
+    """The JSON of one event; two, where a place ends its events with one line end instead of two."""
+    try:
+        return [read_object(data)]
+    except ProtocolError:
+        lines = [line for line in data.split(b"\n") if line.strip() not in (b"", b"[DONE]")]
+        if b"\n" not in data:
+            raise
+        return [read_object(line) for line in lines]
+
+
+class WholeDecoder:
+    """A whole JSON answer where a stream was asked for: some places ignore `stream`, and errors may come so."""
+
+    __slots__ = ("_headers", "_model", "_pieces", "done")
+
+    def __init__(self, headers: Mapping[str, str], model: str) -> None:
+        self._headers = headers
+        self._model = model
+        self.done = False
+        self._pieces: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Nothing yet: the answer is read when it is whole."""
+        self._pieces.append(chunk)
+        return []
+
+    def close(self) -> list[Event]:
+        """All the events."""
+        return decode_whole(b"".join(self._pieces), self._model, self._headers)
