@@ -124,8 +124,8 @@ class Message(_Value):
     def _strings_are_text(cls, value: object) -> object:
         if value is None:
             return ()
-        if isinstance(value, str):
-            return (TextPart(text=value),)
+        if isinstance(value, str | Mapping | BaseModel):
+            value = (value,)
         if isinstance(value, Iterable):
             return tuple(TextPart(text=item) if isinstance(item, str) else item for item in value)
         return value

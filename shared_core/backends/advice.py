@@ -26,8 +26,6 @@ _HIDDEN = "***"
 
 def explain(error: BackendError, place: Place, model: str, key: SecretStr | None) -> None:
     """Put backend and model into the error, an advice into its message, and take the key out of all of it."""
-    if error.backend is not None:
-        return
     error.backend, error.model = place.name, model
     advice = next((say(error, place, model) for kind, say in _ADVICE if isinstance(error, kind)), "")
     message = f"{place.name} ({model}): {_sentence(str(error.args[0]))} {advice}".rstrip()

@@ -118,8 +118,7 @@ class HttpBackend:
         """Answer, as it comes. Tried again only until the first event."""
         call = self._encode_chat(request, stream=True)
         for attempt in attempts(self._options.max_retries):
-            if attempt.delay:
-                await asyncio.sleep(attempt.delay)
+            await asyncio.sleep(attempt.delay)
             with attempt, self._explained():
                 async with (
                     self._transport.astream(call, self._timeout(request.timeout)) as reply,
@@ -146,11 +145,12 @@ class HttpBackend:
     # --- drivers ---
 
     def _send(self, call: Call, timeout: float | None, decode: Callable[[Reply, str], _Answer]) -> _Answer:
-        for attempt in attempts(self._options.max_retries):
+        tries = attempts(self._options.max_retries)
+        while True:
+            attempt = next(tries)
             time.sleep(attempt.delay)
             with attempt, self._explained():
                 return self._signed(decode(self._transport.send(call, self._timeout(timeout)), self._id))
-        raise AssertionError("the last attempt returns or raises")
 
     async def _asend(
         self,
@@ -158,12 +158,12 @@ class HttpBackend:
         timeout: float | None,  # noqa: ASYNC109 - on each wait, not on the whole
         decode: Callable[[Reply, str], _Answer],
     ) -> _Answer:
-        for attempt in attempts(self._options.max_retries):
-            if attempt.delay:
-                await asyncio.sleep(attempt.delay)
+        tries = attempts(self._options.max_retries)
+        while True:
+            attempt = next(tries)
+            await asyncio.sleep(attempt.delay)
             with attempt, self._explained():
                 return self._signed(decode(await self._transport.asend(call, self._timeout(timeout)), self._id))
-        raise AssertionError("the last attempt returns or raises")
 
     def _events(self, reply: StreamReply) -> Iterator[Event]:
         decoder = self._place.wire.decoder(reply.headers, self._id)

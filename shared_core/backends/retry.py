@@ -51,17 +51,18 @@ class Attempt:
 
 def attempts(max_retries: int) -> Iterator[Attempt]:
     """`max_retries` + 1 attempts at the most; the caller sleeps `delay` seconds before each."""
-    delay = 0.0
-    for number in range(max_retries + 1):
-        attempt = Attempt(delay, last=number == max_retries)
-        yield attempt
+    attempt = Attempt(0.0, last=max_retries == 0)
+    yield attempt
+    for number in range(1, max_retries + 1):
         if attempt.error is None:
             return
         delay = _wait(number, attempt.error)
-        _log.info("%s; trying again in %.1f s (%d of %d)", attempt.error, delay, number + 1, max_retries)
+        _log.info("%s Trying again in %.1f s (%d of %d).", attempt.error, delay, number, max_retries)
+        attempt = Attempt(delay, last=number == max_retries)
+        yield attempt
 
 
 def _wait(number: int, error: BackendError) -> float:
     if error.retry_after is not None:
         return error.retry_after
-    return random.uniform(0.0, min(CAP, BASE * 2**number))  # noqa: S311 - jitter, not a secret
+    return random.uniform(0.0, min(CAP, BASE * 2 ** (number - 1)))  # noqa: S311 - jitter, not a secret
