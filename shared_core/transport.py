@@ -110,16 +110,17 @@ class _LoopClient:
 
 
 _clients = _Clients()
+_of_parents: list[_Clients] = []
 
 
 def _forget_clients() -> None:
-    """A forked child must not write into its parent's sockets."""
+    """A forked child must not write into its parent's sockets, nor be the one that closes them."""
     global _clients  # noqa: PLW0603 - replaced whole, so that no lock held by the parent is waited for
+    _of_parents.append(_clients)
     _clients = _Clients()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_clients)
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_forget_clients)  # Windows has no fork
 
 
 @atexit.register

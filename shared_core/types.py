@@ -410,7 +410,7 @@ class Fold:
                 self._reasoning.append(event.text)
             case ToolCallDelta():
                 self._add_call(event)
-            case Finish():
+            case _:
                 self._finish = event
 
     def _add_call(self, delta: ToolCallDelta) -> None:

@@ -146,7 +146,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def sse(*bodies: object, done: bool = True) -> list[bytes]:
+def sse(*bodies: object, done: bool = True) -> list[Step]:
     """The steps of a streamed reply, one HTTP chunk an event."""
     events = [b"data: " + (b if isinstance(b, bytes) else json.dumps(b).encode()) + b"\n\n" for b in bodies]
     if done:
@@ -159,7 +159,7 @@ def delta(finish: str | None = None, **piece: object) -> dict[str, Any]:
     return {"id": "c1", "model": "m", "choices": [{"index": 0, "delta": piece, "finish_reason": finish}]}
 
 
-def completion(finish: str = "stop", usage: dict[str, Any] | None = None, **message: object) -> dict[str, Any]:
+def completion(finish: str = "stop", usage: dict[str, Any] | None = None, **message: Any) -> dict[str, Any]:
     """One whole chat completion."""
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
     return {"id": "c1", "model": "m", "choices": [choice], "usage": usage}

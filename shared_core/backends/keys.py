@@ -30,7 +30,8 @@ def find_key(place: Place, given: str | SecretStr | None) -> SecretStr | None:
 
 
 def _missing(place: Place) -> str:
-    ready = ", ".join(_ready()) or "none"
+    local = ["llama_cpp (in process)"] if find_spec("llama_cpp") else []
+    ready = ", ".join([*local, *_ready()])
     return (
         f"{place.title} ({place.name}) needs an API key: set the environment variable {place.key}, or pass "
         f"api_key=... . Backends that need no more than they have right now: {ready}."
@@ -38,8 +39,6 @@ def _missing(place: Place) -> str:
 
 
 def _ready() -> Iterable[str]:
-    if find_spec("llama_cpp"):
-        yield "llama_cpp (in process)"
     for place in CATALOG.values():
         if place.key and os.environ.get(place.key, "").strip():
             yield f"{place.name} ({place.key} is set)"

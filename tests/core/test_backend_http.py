@@ -6,8 +6,9 @@ import asyncio
 import copy
 import gc
 import math
-import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -280,7 +281,7 @@ def test_passing_errors_are_tried_again(half: Half) -> None:
 def test_streams_and_embeddings_are_tried_again(half: Half) -> None:
     with serving(in_turn([whole({"error": "x"}, 503, wait())], STREAM)) as server:
         assert fold(half.events(backend(server, max_retries=1), HI)).text == "Hello"
-    vectors = [whole({"data": [{"embedding": [1.0]}]})]
+    vectors: list[Step] = [whole({"data": [{"embedding": [1.0]}]})]
     with serving(in_turn([whole({"error": "x"}, 503, wait())], vectors)) as server:
         assert half.embed(backend(server, max_retries=1), EmbedRequest(texts=("a",))).vectors == [[1.0]]
 
@@ -303,6 +304,13 @@ def test_lasting_errors_are_not_tried_again(half: Half, status: int, kind: type[
         with pytest.raises(kind):
             half.chat(backend(server, max_retries=3), HI)
         assert len(server.received) == 1
+
+
+def test_an_answer_is_asked_for_once(half: Half) -> None:
+    with serving(answer) as server:
+        half.events(backend(server, max_retries=2), HI)
+        half.chat(backend(server, max_retries=2), HI)
+        assert len(server.received) == 2
 
 
 def test_nobody_waits_an_hour(half: Half) -> None:
@@ -354,15 +362,16 @@ def test_one_object_in_three_event_loops() -> None:
         assert len(server.received) == 3, "a loop that is gone must cost no request"
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_loop_that_was_only_closed_leaves_nothing_that_breaks_the_next() -> None:
     with serving(answer) as server:
         groq = backend(server)
         loop = asyncio.new_event_loop()
         loop.run_until_complete(groq.achat(HI))
-        loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-        gc.collect()
         assert asyncio.run(groq.achat(HI)).text == "Hello"
+        gc.collect()
 
 
 def test_many_tasks_and_threads_at_once() -> None:
@@ -382,22 +391,26 @@ def test_many_tasks_and_threads_at_once() -> None:
         assert texts == ["Hello"] * 10
 
 
-def _chat_in_child(groq: Backend, results: Any) -> None:
-    results.put(groq.chat(HI).text)
+FORKING = """
+import os, sys
+from shared_core import ChatRequest, Message, connect
+groq = connect("groq", model="m", api_key="k", base_url=sys.argv[1], max_retries=0)
+request = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
+print(groq.chat(request).text, flush=True)
+child = os.fork()
+if not child:
+    print(groq.chat(request).text, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(groq.chat(request).text)
+"""
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 def test_a_forked_child_opens_its_own_connections() -> None:
-    fork = multiprocessing.get_context("fork")
     with serving(answer) as server:
-        groq = backend(server)
-        groq.chat(HI)
-        results = fork.SimpleQueue()
-        child = fork.Process(target=_chat_in_child, args=(groq, results))
-        child.start()
-        assert results.get() == "Hello"
-        child.join()
-        assert groq.chat(HI).text == "Hello"
+        program = [sys.executable, "-W", "error", "-c", FORKING, server.url]
+        done = subprocess.run(program, check=True, capture_output=True, text=True, timeout=60)
+        assert (done.stdout.split(), done.stderr) == (["Hello"] * 3, "")
         assert server.connections == 2
 
 

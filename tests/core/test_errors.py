@@ -38,6 +38,7 @@ def test_call_errors_survive_pickling_whole(kind: type[BackendError]) -> None:
     assert type(copy) is kind
     assert (str(copy), copy.__dict__) == (str(error), error.__dict__)
     assert copy.status == 429
+    assert copy.response is not None
     assert copy.response.json() == {"x": 1}
 
 

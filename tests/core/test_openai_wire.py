@@ -51,7 +51,7 @@ def request(*messages: Message, **options: Any) -> ChatRequest:
 
 
 def user(*parts: Part | str) -> Message:
-    return Message(role="user", parts=parts)  # type: ignore[arg-type]
+    return Message(role="user", parts=parts)
 
 
 def encoded(wire: OpenAIWire = WIRE, *messages: Message, stream: bool = False, **options: Any) -> Any:
@@ -139,7 +139,7 @@ def test_turns() -> None:
         Message(role="system", parts=(TextPart(text="a"), TextPart(text="b"))),
         Message(role="user", name="Ann", parts=(TextPart(text="Hi"),)),
         Message(role="assistant", parts=(ReasoningPart(text="hm"), ToolCallPart(id="1", name="f", arguments=""))),
-        Message(role="tool", parts=(ToolResultPart(call_id="1", content="72F"), ToolResultPart(call_id="2", content="x"))),  # type: ignore[arg-type]
+        Message(role="tool", parts=(ToolResultPart(call_id="1", content="72F"), ToolResultPart(call_id="2", content="x"))),
         Message(role="assistant"),
     ) == [
         {"role": "system", "content": "a\nb"},
@@ -156,7 +156,7 @@ def test_turns() -> None:
 
 
 def test_a_result_and_a_question_in_one_turn_are_both_sent() -> None:
-    both = user(ToolResultPart(call_id="1", content="r"), "and now?")  # type: ignore[arg-type]
+    both = user(ToolResultPart(call_id="1", content="r"), "and now?")
     assert encoded_messages(both) == [
         {"role": "tool", "tool_call_id": "1", "content": "r"},
         {"role": "user", "content": "and now?"},
@@ -240,7 +240,7 @@ def test_what_is_not_said_is_unknown() -> None:
 
 @pytest.mark.parametrize("key", ["reasoning", "reasoning_content", "thinking"])
 def test_reasoning_in_all_its_spellings(key: str) -> None:
-    assert decoded(completion(**{key: "hm"})).reasoning == "hm"
+    assert decoded({"choices": [{"message": {key: "hm"}, "finish_reason": "stop"}]}).reasoning == "hm"
     assert streamed(delta(**{key: "hm"}), delta("stop"))[0] == ReasoningDelta("hm")
 
 

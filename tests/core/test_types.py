@@ -52,7 +52,7 @@ def test_content_of_a_wrong_kind_is_refused(content: object) -> None:
 
 def test_a_message_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(ValidationError):
-        ChatRequest(messages=["hello"])  # type: ignore[arg-type]
+        ChatRequest(messages=["hello"])
 
 
 @pytest.mark.parametrize("sources", [{}, {"data": b"x", "url": "http://x"}])
@@ -62,14 +62,14 @@ def test_media_have_one_source(sources: dict[str, object]) -> None:
 
 
 def test_tool_results_take_plain_text() -> None:
-    part = ToolResultPart(call_id="1", content="72F")  # type: ignore[arg-type]
+    part = ToolResultPart(call_id="1", content="72F")
     assert part.text == "72F"
     mixed = ToolResultPart(call_id="1", content=(TextPart(text="a"), ImagePart(url="u"), TextPart(text="b")))
     assert mixed.text == "a\nb"
 
 
 def test_requests() -> None:
-    request = ChatRequest(messages=(Message(role="user"),), stop="END")  # type: ignore[arg-type]
+    request = ChatRequest(messages=(Message(role="user"),), stop="END")
     assert request.stop == ("END",)
     assert ChatRequest.model_validate({"messages": [{"role": "user", "content": "x"}], "stop": None}).stop == ()
     schema = ChatRequest.model_validate({"messages": request.messages, "response_format": {"schema": {}, "name": "n"}})

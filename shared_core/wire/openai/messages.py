@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from shared_core.errors import UnsupportedError
 from shared_core.types import (
@@ -14,7 +14,6 @@ from shared_core.types import (
     JsonSchema,
     Message,
     NamedTool,
-    Part,
     ReasoningPart,
     TextPart,
     Tool,
@@ -24,6 +23,7 @@ from shared_core.types import (
 )
 
 Json = dict[str, Any]
+_Content: TypeAlias = TextPart | ImagePart | AudioPart | FilePart
 
 _AUDIO_FORMATS = {
     "audio/mpeg": "mp3",
@@ -69,7 +69,7 @@ def _encode_turn(message: Message) -> Json:
     return turn
 
 
-def _encode_content(parts: Sequence[Part], *, none: bool) -> str | list[Json] | None:
+def _encode_content(parts: Sequence[_Content], *, none: bool) -> str | list[Json] | None:
     if not parts and none:
         return None
     if len(parts) == 1 and isinstance(parts[0], TextPart):
@@ -79,7 +79,7 @@ def _encode_content(parts: Sequence[Part], *, none: bool) -> str | list[Json] | 
     return [_encode_part(part) for part in parts]
 
 
-def _encode_part(part: Part) -> Json:
+def _encode_part(part: _Content) -> Json:
     match part:
         case TextPart():
             return {"type": "text", "text": part.text}
@@ -88,10 +88,8 @@ def _encode_part(part: Part) -> Json:
             return {"type": "image_url", "image_url": {"url": _url(part, "image/png"), **detail}}
         case AudioPart():
             return {"type": "input_audio", "input_audio": _encode_audio(part)}
-        case FilePart():
-            return {"type": "file", "file": _encode_file(part)}
         case _:
-            raise UnsupportedError(f"a {part.type} part cannot stand inside a message's content")
+            return {"type": "file", "file": _encode_file(part)}
 
 
 def _url(part: ImagePart | FilePart, default_type: str) -> str:

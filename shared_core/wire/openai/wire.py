@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
+import struct
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -152,7 +151,5 @@ def _vector(value: Any) -> list[float]:  # noqa: ANN401 - the JSON boundary
 
 def _floats(text: str) -> list[float]:
     """Little-endian float32 in base64, the form some places answer in whatever was asked."""
-    floats = array("f", b64decode(text))
-    if sys.byteorder == "big":
-        floats.byteswap()
-    return floats.tolist()
+    data = b64decode(text)
+    return list(struct.unpack(f"<{len(data) // 4}f", data))
