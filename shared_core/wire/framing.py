@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from shared_core.errors import ProtocolError
 
-MAX_LINE = 64 * 1024 * 1024
-"""Bytes one line may have (a whole answer with an image in it fits); more is not a stream we understand."""
+MAX_EVENT = 8 * 1024 * 1024
+"""Bytes one line or event may have; no place sends a piece of an answer that long, so it is no answer."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -21,7 +21,7 @@ class LineSplitter:
 
     __slots__ = ("_limit", "_pieces", "_size")
 
-    def __init__(self, limit: int = MAX_LINE) -> None:
+    def __init__(self, limit: int = MAX_EVENT) -> None:
         self._limit = limit
         self._pieces: list[bytes] = []
         self._size = 0
@@ -34,6 +34,8 @@ class LineSplitter:
             lines[0] = b"".join((*self._pieces, lines[0]))
             self._pieces, self._size = [], 0
         self._keep(rest)
+        if max(map(len, lines), default=0) > self._limit:
+            raise _too_long(self._limit)
         return [line[:-1] if line.endswith(b"\r") else line for line in lines]
 
     def _keep(self, rest: bytes) -> None:
@@ -42,13 +44,17 @@ class LineSplitter:
         self._pieces.append(rest)
         self._size += len(rest)
         if self._size > self._limit:
-            raise ProtocolError(f"a line of the stream is longer than {self._limit:,} bytes")
+            raise _too_long(self._limit)
 
     def close(self) -> list[bytes]:
         """What came after the last line end, if anything did."""
         rest = b"".join(self._pieces)
         self._pieces, self._size = [], 0
         return [rest.removesuffix(b"\r")] if rest else []
+
+
+def _too_long(limit: int) -> ProtocolError:
+    return ProtocolError(f"a piece of the stream is longer than {limit:,} bytes")
 
 
 @dataclass(slots=True)
@@ -62,10 +68,12 @@ class ServerSentEvent:
 class SSEDecoder:
     """Server-sent events (WHATWG HTML, section 9.2), except that a last event without its blank line counts."""
 
-    __slots__ = ("_data", "_first", "_lines", "_type")
+    __slots__ = ("_data", "_first", "_limit", "_lines", "_size", "_type")
 
-    def __init__(self) -> None:
-        self._lines = LineSplitter()
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self._limit = limit
+        self._size = 0
+        self._lines = LineSplitter(limit)
         self._data: list[bytes] = []
         self._type = "message"
         self._first = True
@@ -85,7 +93,7 @@ class SSEDecoder:
                 self._field(line)
             elif self._data:
                 events.append(ServerSentEvent(self._type, b"\n".join(self._data)))
-                self._data, self._type = [], "message"
+                self._data, self._type, self._size = [], "message", 0
             else:
                 self._type = "message"
         return events
@@ -95,6 +103,12 @@ class SSEDecoder:
             line, self._first = line.removeprefix(_BOM), False
         name, _, value = line.partition(b":")
         if name == b"data":
-            self._data.append(value.removeprefix(b" "))
+            self._add(value.removeprefix(b" "))
         elif name == b"event":
             self._type = value.removeprefix(b" ").decode("utf-8", "replace")
+
+    def _add(self, data: bytes) -> None:
+        self._data.append(data)
+        self._size += len(data) + 1
+        if self._size > self._limit:
+            raise _too_long(self._limit)

@@ -47,6 +47,19 @@ def test_the_limit_counts_one_line_and_not_the_stream() -> None:
         assert splitter.feed(b"12345678\n") == [b"12345678"]
 
 
+def test_a_long_line_that_comes_at_once_is_an_error_too() -> None:
+    with pytest.raises(ProtocolError, match="longer than 10 bytes"):
+        LineSplitter(limit=10).feed(b"12345678901\n")
+
+
+def test_an_event_of_endlessly_many_lines_is_an_error() -> None:
+    decoder = SSEDecoder(limit=12)
+    decoder.feed(b"data: 12345\n\ndata: 1234\n")
+    decoder.feed(b"data: 5678\n")
+    with pytest.raises(ProtocolError, match="longer than 12 bytes"):
+        decoder.feed(b"data: 90\n")
+
+
 def decode(*chunks: bytes) -> list[ServerSentEvent]:
     decoder = SSEDecoder()
     return [event for chunk in chunks for event in decoder.feed(chunk)] + decoder.close()
