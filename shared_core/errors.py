@@ -27,7 +27,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from shared_core.types import RateLimits
 
 
 class MultillmError(Exception):
@@ -104,6 +107,7 @@ class BackendError(MultillmError):
         code: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        rate_limits: RateLimits | None = None,
     ) -> None:
         super().__init__(message)
         self.backend = backend
@@ -112,6 +116,7 @@ class BackendError(MultillmError):
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after
+        self.rate_limits = rate_limits
 
     @property
     def status(self) -> int | None:
@@ -152,7 +157,7 @@ class ContextLengthError(InvalidRequestError):
         *,
         prompt_tokens: int | None = None,
         context_window: int | None = None,
-        **details: Any,  # noqa: ANN401 - BackendError types them
+        **details: Any,
     ) -> None:
         super().__init__(message, **details)
         self.prompt_tokens = prompt_tokens

@@ -294,12 +294,29 @@ class Timings:
     total: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How much of one quota there is, is left, and the seconds until it is whole again; `None` is unknown."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The quotas a place told of with an answer or an error."""
+
+    requests: RateLimit | None = None
+    tokens: RateLimit | None = None
+
+
 @dataclass(slots=True)
 class Finish:
     """The one last event of every stream: why it ended, and what is known of the whole call.
 
-    `model` is the id the place says it used, `backend` the name of the place. `metadata` holds what a place tells
-    beyond our vocabulary (system fingerprint, service tier, ...), JSON-safe.
+    `model` is the id the place says it used, `backend` the name of the place, `cost` is in USD. `metadata` holds
+    what a place tells beyond our vocabulary (system fingerprint, service tier, ...), JSON-safe.
     """
 
     reason: FinishReason
@@ -310,6 +327,7 @@ class Finish:
     request_id: str | None = None
     timings: Timings | None = None
     cost: float | None = None
+    rate_limits: RateLimits | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -21,6 +19,8 @@ from shared_core.errors import (
     error_class,
 )
 from shared_core.wire.base import Reply
+from shared_core.wire.durations import retry_after
+from shared_core.wire.rate_limits import read_rate_limits
 
 LONGEST_TEXT = 2_000
 """Characters of a body that an error quotes; an HTML page says nothing more after that."""
@@ -49,7 +49,6 @@ _BILLING = re.compile(
 )
 _BAD_KEY = re.compile(r"(?:invalid|incorrect|wrong).{0,8}api.?key|invalid_authentication|unauthorized", re.IGNORECASE)
 _NO_MODEL = re.compile(r"model_not_found|model_not_available|model .{1,200}(?:does not exist|not found)", re.IGNORECASE)
-_SAYS_WAIT = re.compile(r"(?:try again|retry) (?:in|after) (?P<duration>(?:[\d.]+\s?(?:ms|[hms]))+)", re.IGNORECASE)
 
 # (class, what its message or code says), the first that fits wins; only for statuses that leave the matter open.
 _MEANINGS: tuple[tuple[re.Pattern[str], type[BackendError]], ...] = (
@@ -75,6 +74,7 @@ def read_error(reply: Reply, model: str) -> BackendError:
         code=code,
         request_id=request_id(reply.headers) or _said_id(details),
         retry_after=retry_after(reply.headers, message),
+        rate_limits=read_rate_limits(reply.headers),
     )
     if isinstance(error, ContextLengthError):
         error.prompt_tokens, error.context_window = _windows(message)
@@ -174,40 +174,3 @@ def _windows(message: str) -> tuple[int | None, int | None]:
             return prompt, window
         case _:
             return None, None
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def parse_duration(text: str) -> float | None:
-    """Seconds in a duration such as "2m59.56s", "250ms" or "7.66"; `None` if it is none."""
-    text = text.strip().lower()
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return float(text)
-    pieces = re.findall(r"(\d+(?:\.\d+)?)\s?(ms|[hms])", text)
-    if not pieces or re.sub(r"(\d+(?:\.\d+)?)\s?(ms|[hms])", "", text).strip():
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in pieces)
-
-
-def retry_after(headers: Mapping[str, str], message: str = "") -> float | None:
-    """Seconds to wait: `retry-after-ms`, `retry-after` (seconds or a date), else what the message says."""
-    milliseconds = parse_duration(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    header = headers.get("retry-after", "")
-    seconds = parse_duration(header)
-    if seconds is not None or not header:
-        said = _SAYS_WAIT.search(message)
-        return seconds if seconds is not None or said is None else parse_duration(said["duration"])
-    return _until(header)
-
-
-def _until(date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

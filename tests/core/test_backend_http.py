@@ -324,6 +324,11 @@ def test_nobody_waits_an_hour(half: Half) -> None:
 # --- ends of streams -----------------------------------------------------------------------------------------------
 
 
+def test_a_stream_with_a_finish_reason_and_no_done_is_whole(half: Half) -> None:
+    with serving(lambda _: sse(delta("stop", content="Hello"), done=False)) as server:
+        assert fold(half.events(backend(server), HI)).text == "Hello"
+
+
 def test_leaving_a_stream_hangs_up(half: Half) -> None:
     never = threading.Event()
     with serving(lambda _: [STREAM[0], STREAM[1], never]) as server:

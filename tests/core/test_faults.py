@@ -22,7 +22,8 @@ from shared_core import (
     ServerError,
 )
 from shared_core.wire.base import Reply
-from shared_core.wire.faults import parse_duration, read_error, read_stream_error, retry_after
+from shared_core.wire.durations import parse_duration, retry_after
+from shared_core.wire.faults import read_error, read_stream_error
 
 
 def read(status: int, body: Any, **headers: str) -> BackendError:

@@ -244,6 +244,17 @@ def test_reasoning_in_all_its_spellings(key: str) -> None:
     assert streamed(delta(**{key: "hm"}), delta("stop"))[0] == ReasoningDelta("hm")
 
 
+def test_reasoning_between_tags() -> None:
+    assert (decoded(completion(content="<think>hm</think>\n\nHi")).reasoning) == "hm"
+    response = fold(streamed(delta(content="<thi"), delta(content="nk>hm</thi"), delta("stop", content="nk>Hi")))
+    assert (response.reasoning, response.text) == ("hm", "Hi")
+    assert fold(streamed(delta(content="<thi"), delta("stop"))).text == "<thi"
+
+
+def test_a_refusal_is_kept() -> None:
+    assert fold(streamed(delta(refusal="I "), delta("stop", refusal="won't"))).finish.metadata["refusal"] == "I won't"
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [("stop", "stop"), ("eos", "stop"), ("length", "length"), ("max_tokens", "length"), ("content_filter", "content_filter")],
@@ -267,6 +278,9 @@ def test_logprobs() -> None:
     body = completion(content="a")
     body["choices"][0]["logprobs"] = {"content": [entry]}
     assert decoded(body).logprobs == [token]
+    tagged = delta("stop", content="<think>")
+    tagged["choices"][0]["logprobs"] = {"content": [entry]}
+    assert streamed(tagged)[0] == TextDelta("", [token])
     piece = delta(content="a")
     piece["choices"][0]["logprobs"] = {"content": [entry]}
     assert streamed(piece, delta("stop"))[0] == TextDelta("a", [token])

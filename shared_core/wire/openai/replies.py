@@ -21,6 +21,8 @@ from shared_core.types import (
 from shared_core.wire.faults import read_stream_error, request_id
 from shared_core.wire.framing import ServerSentEvent, SSEDecoder
 from shared_core.wire.openai.tool_calls import ToolCallAssembler
+from shared_core.wire.rate_limits import read_rate_limits
+from shared_core.wire.thinking import TagSplitter
 
 Json = dict[str, Any]
 
@@ -44,12 +46,13 @@ _TIMINGS = ("queue_time", "prompt_time", "completion_time", "total_time")
 class Answer:
     """One answer as it comes together: pieces in, events out, everything said beside them kept for the `Finish`."""
 
-    __slots__ = ("_calls", "_finish", "_reason")
+    __slots__ = ("_calls", "_finish", "_reason", "_splitter")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._calls = ToolCallAssembler()
+        self._splitter = TagSplitter()
         self._reason: str | None = None
-        self._finish = Finish("unknown", request_id=request_id(headers))
+        self._finish = Finish("unknown", request_id=request_id(headers), rate_limits=read_rate_limits(headers))
 
     @property
     def has_reason(self) -> bool:
@@ -70,11 +73,18 @@ class Answer:
         thought = piece.get("reasoning_content") or piece.get("reasoning") or piece.get("thinking")
         if thought and isinstance(thought, str):
             yield ReasoningDelta(thought)
-        text, tokens = _content(piece.get("content")), _logprobs(logprobs)
-        if text or tokens:
-            yield TextDelta(text, tokens)
+        yield from self._texts(_content(piece.get("content")), _logprobs(logprobs))
+        if piece.get("refusal"):
+            self._finish.metadata["refusal"] = self._finish.metadata.get("refusal", "") + piece["refusal"]
         for call in piece.get("tool_calls") or ():
             yield self._calls.add(call)
+
+    def _texts(self, text: str, tokens: list[TokenLogprob] | None) -> Iterable[Event]:
+        events = self._splitter.feed(text)
+        if tokens is not None:
+            # The tokens of a piece stay together, in front of what the piece was split into.
+            yield TextDelta(events.pop(0).text if events and isinstance(events[0], TextDelta) else "", tokens)
+        yield from events
 
     def _note(self, body: Json) -> None:
         finish = self._finish
@@ -106,6 +116,7 @@ class Answer:
 
     def finish(self) -> Iterable[Event]:
         """The last events, the `Finish` included."""
+        yield from self._splitter.close()
         yield from self._calls.close()
         reason = _REASONS.get(self._reason or "", "unknown")
         if reason == "unknown" and self._reason:
