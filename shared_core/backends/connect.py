@@ -37,7 +37,7 @@ def connect(
     *,
     model: str | None = None,
     purpose: Purpose = "chat",
-    **options: Any,  # noqa: ANN401 - each kind of backend checks its own
+    **options: Any,
 ) -> Backend:
     """A model at a place, ready to be called; nothing is sent or loaded yet.
 
@@ -47,14 +47,16 @@ def connect(
 
     Options of places reached over HTTP: `api_key`, `base_url`, `timeout` (seconds, 30), `max_retries` (2),
     `default_headers`, `http_client` (an `httpx.Client` or `AsyncClient`, used and not closed), `async_http_client`.
-    Options of llama.cpp in process: see `shared_core.local.connect_local`. An option that is `None` is not given.
+    Options of llama.cpp in process: see `shared_core.local.connect_local`. An option that is `None` is not given,
+    except `keep_alive`, whose `None` is "never unload".
 
     Raises `UnknownBackendError`, `MissingKeyError` or another `ConfigurationError`.
     """
     name, model = _split(backend, model)
     given = {key: value for key, value in options.items() if value is not None}
     if name == LOCAL:
-        return _connect_local(model, given)
+        forever = {"keep_alive": None} if options.get("keep_alive", 0) is None else {}
+        return _connect_local(model, {**given, **forever})
     place = CATALOG.get(name)
     if place is not None:
         return _connect_http(place, model, purpose, **given)
