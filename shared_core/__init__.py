@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shared_core.version import __version__
 
 if TYPE_CHECKING:
+    from shared_core.backends.advice import DroppedOptionWarning
     from shared_core.backends.base import AsyncStream, Backend, ChatBackend, CountsTokens, EmbedBackend, Stream
     from shared_core.backends.catalog import CATALOG, Place
     from shared_core.backends.connect import connect, find_backend_name
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
 # Where each public name lives. Nothing is imported before it is used: a program that only builds messages
 # loads no HTTP library, and importing a wrapper stays cheap.
 _HOMES = {
+    "shared_core.backends.advice": ("DroppedOptionWarning",),
     "shared_core.backends.base": (
         "AsyncStream",
         "Backend",
@@ -182,6 +184,7 @@ __all__ = [
     "ConfigurationError",
     "ContextLengthError",
     "CountsTokens",
+    "DroppedOptionWarning",
     "EmbedBackend",
     "EmbedRequest",
     "EmbedResponse",

@@ -1,9 +1,11 @@
-"""Completes an error of a call: which backend and model, what to do next, and no secret in it."""
+"""What a user is told about a call: errors completed with place, model and advice, and what was left out."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 from pydantic import SecretStr
 
@@ -22,6 +24,18 @@ from shared_core.errors import (
 )
 
 _HIDDEN = "***"
+
+
+class DroppedOptionWarning(UserWarning):
+    """A place does not take an option, which was left out of the call."""
+
+
+@cache
+def warn_dropped(place: str, dropped: tuple[str, ...]) -> None:
+    """Say so, once in the life of the process for each place and set of options."""
+    warnings.warn(
+        f"{place} does not take {', '.join(dropped)}: left out of the calls there.", DroppedOptionWarning, stacklevel=4
+    )
 
 
 def explain(error: BackendError, place: Place, model: str, key: SecretStr | None) -> None:

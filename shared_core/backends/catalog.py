@@ -32,8 +32,12 @@ class Place:
     wire: OpenAIWire = field(default_factory=OpenAIWire)
 
 
-_COMPLETION_TOKENS = OpenAIWire(max_tokens_field="max_completion_tokens", stream_usage=False)
-_USAGE_UNASKED = OpenAIWire(stream_usage=False)
+_COMPLETION_TOKENS = (("max_tokens", "max_completion_tokens"),)
+_REPEAT_PENALTY = (("repetition_penalty", "repeat_penalty"),)
+# Knobs of samplers beyond OpenAI's own.
+_SAMPLING = frozenset({"top_k", "min_p", "repetition_penalty"})
+_PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
+_LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 
 PLACES: tuple[Place, ...] = (
     Place(
@@ -44,7 +48,7 @@ PLACES: tuple[Place, ...] = (
         chat_model="openai/gpt-oss-120b",
         embedding_model="BAAI/bge-base-en-v1.5",
         aliases=("together_ai", "togetherai"),
-        wire=_USAGE_UNASKED,
+        wire=OpenAIWire(stream_usage=False),
     ),
     Place(
         "fireworks",
@@ -55,7 +59,9 @@ PLACES: tuple[Place, ...] = (
         embedding_model="nomic-ai/nomic-embed-text-v1.5",
         aliases=("fireworks_ai",),
         capabilities=Capabilities(json_schema=True, json_schema_with_tools=False),
-        wire=OpenAIWire(stream_usage=False, grammar="response_format"),
+        wire=OpenAIWire(
+            stream_usage=False, grammar="response_format", defaults=(("context_length_exceeded_behavior", "error"),)
+        ),
     ),
     Place(
         "groq",
@@ -64,7 +70,14 @@ PLACES: tuple[Place, ...] = (
         key="GROQ_API_KEY",
         chat_model="openai/gpt-oss-120b",
         capabilities=Capabilities(json_schema_with_tools=False),
-        wire=_COMPLETION_TOKENS,
+        wire=OpenAIWire(
+            names=_COMPLETION_TOKENS,
+            stream_usage=False,
+            streams_schema=False,
+            message_names=False,
+            dropped=_SAMPLING | _PENALTIES,
+            refused=_LOGPROBS,
+        ),
     ),
     Place(
         "sambanova",
@@ -75,6 +88,7 @@ PLACES: tuple[Place, ...] = (
         embedding_model="E5-Mistral-7B-Instruct",
         aliases=("samba_nova",),
         capabilities=Capabilities(image_urls=False),
+        wire=OpenAIWire(image_urls=False, dropped=frozenset({"min_p"}) | _PENALTIES),
     ),
     Place(
         "cerebras",
@@ -83,7 +97,12 @@ PLACES: tuple[Place, ...] = (
         key="CEREBRAS_API_KEY",
         chat_model="gpt-oss-120b",
         capabilities=Capabilities(json_schema_with_tools=False, image_urls=False),
-        wire=_COMPLETION_TOKENS,
+        wire=OpenAIWire(
+            names=_COMPLETION_TOKENS,
+            stream_usage=False,
+            image_urls=False,
+            dropped=_SAMPLING | _PENALTIES | {"parallel_tool_calls"},
+        ),
     ),
     Place(
         "llamagate",
@@ -93,6 +112,7 @@ PLACES: tuple[Place, ...] = (
         chat_model="llama-3.1-8b",
         embedding_model="nomic-embed-text",
         aliases=("llama_gate",),
+        wire=OpenAIWire(dropped=_SAMPLING),
     ),
     Place(
         "deepinfra",
@@ -111,6 +131,7 @@ PLACES: tuple[Place, ...] = (
         chat_model="meta-llama/llama-3.3-70b-instruct",
         embedding_model="qwen/qwen3-embedding-8b",
         aliases=("open_router",),
+        wire=OpenAIWire(developer_role=True),
     ),
     Place(
         "nvidia",
@@ -121,6 +142,7 @@ PLACES: tuple[Place, ...] = (
         embedding_model="nvidia/llama-3.2-nv-embedqa-1b-v2",
         aliases=("nvidia_nim", "nim"),
         url_variable="NVIDIA_BASE_URL",
+        wire=OpenAIWire(dropped=_SAMPLING),
     ),
     Place(
         "bedrock",
@@ -141,6 +163,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("litellm_proxy", "lite_llm"),
         url_variable="LITELLM_BASE_URL",
         server=True,
+        wire=OpenAIWire(developer_role=True),
     ),
     Place(
         "llama_stack",
@@ -151,6 +174,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("llamastack", "ogx"),
         url_variable="LLAMA_STACK_BASE_URL",
         server=True,
+        wire=OpenAIWire(developer_role=True),
     ),
     Place(
         "ollama",
@@ -163,6 +187,7 @@ PLACES: tuple[Place, ...] = (
         url_variable="OLLAMA_HOST",
         server=True,
         capabilities=Capabilities(tool_choice=False, json_schema=True, image_urls=False),
+        wire=OpenAIWire(image_urls=False, dropped=_SAMPLING | {"parallel_tool_calls", "user"}),
     ),
     Place(
         "vllm",
@@ -198,7 +223,7 @@ PLACES: tuple[Place, ...] = (
         url_variable="LLAMA_SERVER_BASE_URL",
         server=True,
         capabilities=Capabilities(json_schema=True),
-        wire=OpenAIWire(repetition_penalty_field="repeat_penalty", grammar="body"),
+        wire=OpenAIWire(names=_REPEAT_PENALTY, grammar="body", named_tool="only_tool"),
     ),
     Place(
         "lmstudio",
@@ -212,7 +237,7 @@ PLACES: tuple[Place, ...] = (
         url_variable="LM_STUDIO_BASE_URL",
         server=True,
         capabilities=Capabilities(json_schema=True),
-        wire=OpenAIWire(repetition_penalty_field="repeat_penalty"),
+        wire=OpenAIWire(names=_REPEAT_PENALTY, json_object="json_schema", image_urls=False),
     ),
     Place(
         "openai_compatible",
@@ -223,6 +248,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("openai_like", "generic"),
         url_variable="OPENAI_COMPATIBLE_BASE_URL",
         server=True,
+        wire=OpenAIWire(developer_role=True),
     ),
 )
 

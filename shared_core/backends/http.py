@@ -10,7 +10,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from shared_core.backends.advice import explain
+from shared_core.backends.advice import explain, warn_dropped
 from shared_core.backends.base import AsyncStream, Stream
 from shared_core.backends.catalog import Place
 from shared_core.backends.keys import SECRET_HEADERS, find_key
@@ -192,7 +192,10 @@ class HttpBackend:
 
     def _encode_chat(self, request: ChatRequest, *, stream: bool) -> Call:
         with self._explained():
-            return self._place.wire.encode_chat(request, self._id, stream=stream)
+            call = self._place.wire.encode_chat(request, self._id, stream=stream)
+        if call.dropped:
+            warn_dropped(self.name, call.dropped)
+        return call
 
     def _timeout(self, of_request: float | None) -> float | None:
         timeout = of_request or self._options.timeout

@@ -12,12 +12,16 @@ from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResp
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request: a path below the base URL, headers of its own, and an encoded body."""
+    """One HTTP request: a path below the base URL, headers of its own, and an encoded body.
+
+    `dropped` names the options of the caller's that the place does not take and that were left out.
+    """
 
     path: str
     body: bytes
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

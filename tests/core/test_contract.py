@@ -34,7 +34,7 @@ from tests.raw_server import RawServer, Received, Step, completion, delta, servi
 
 KEY = "sk-contract-secret-987654"
 NEW = Place("new_place", "A new place", "https://new.example/v1", key="NEW_PLACE_KEY", chat_model="x",
-            wire=OpenAIWire(max_tokens_field="max_completion_tokens"))  # fmt: skip
+            wire=OpenAIWire(names=(("max_tokens", "max_completion_tokens"),)))  # fmt: skip
 """A backend that only this test adds: all it takes is the row."""
 
 CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}

@@ -88,7 +88,7 @@ def test_extra_goes_before_everything() -> None:
 
 
 def test_names_that_places_give_to_fields() -> None:
-    wire = OpenAIWire(max_tokens_field="max_completion_tokens", repetition_penalty_field="repeat_penalty")
+    wire = OpenAIWire(names=(("max_tokens", "max_completion_tokens"), ("repetition_penalty", "repeat_penalty")))
     body = encoded(wire, max_tokens=5, repetition_penalty=1.2)
     assert (body["max_completion_tokens"], body["repeat_penalty"]) == (5, 1.2)
     assert not {"max_tokens", "repetition_penalty"} & body.keys()

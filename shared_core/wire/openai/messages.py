@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from shared_core.errors import UnsupportedError
 from shared_core.types import (
@@ -21,8 +21,8 @@ from shared_core.types import (
     ToolChoice,
     ToolResultPart,
 )
+from shared_core.wire.openai.dialect import Dialect, Json
 
-Json = dict[str, Any]
 _Content: TypeAlias = TextPart | ImagePart | AudioPart | FilePart
 
 _AUDIO_FORMATS = {
@@ -34,62 +34,72 @@ _AUDIO_FORMATS = {
 }
 
 
-def encode_messages(messages: tuple[Message, ...]) -> list[Json]:
+def encode_messages(messages: tuple[Message, ...], dialect: Dialect) -> list[Json]:
     """The `messages` of a request; a turn with several tool results becomes one message for each."""
-    return [encoded for message in messages for encoded in _encode_message(message)]
+    return [encoded for message in messages for encoded in _encode_message(message, dialect)]
 
 
-def _encode_message(message: Message) -> list[Json]:
+def _encode_message(message: Message, dialect: Dialect) -> list[Json]:
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
-    encoded = [_encode_result(part) for part in results]
+    encoded = [_encode_result(part, dialect) for part in results]
     if len(results) < len(message.parts) or not results:
-        encoded.append(_encode_turn(message))
+        encoded.append(_encode_turn(message, dialect))
     return encoded
 
 
-def _encode_result(part: ToolResultPart) -> Json:
+def _encode_result(part: ToolResultPart, dialect: Dialect) -> Json:
     content = list(part.content)
     only_text = all(isinstance(piece, TextPart) for piece in content)
     return {
         "role": "tool",
         "tool_call_id": part.call_id,
-        "content": part.text if only_text else [_encode_part(piece) for piece in content],
+        "content": part.text if only_text else [_encode_part(piece, dialect) for piece in content],
     }
 
 
-def _encode_turn(message: Message) -> Json:
+def _encode_turn(message: Message, dialect: Dialect) -> Json:
     calls = [_encode_call(part) for part in message.parts if isinstance(part, ToolCallPart)]
     # Reasoning goes back only where a place asks for it: the wrong key is a 400 on Groq and Cerebras.
     parts = [p for p in message.parts if not isinstance(p, ToolCallPart | ToolResultPart | ReasoningPart)]
-    turn: Json = {"role": message.role, "content": _encode_content(parts, none=bool(calls))}
-    if message.name is not None:
+    role = "system" if message.role == "developer" and not dialect.developer_role else message.role
+    turn: Json = {"role": role, "content": _encode_content(parts, dialect, none=bool(calls))}
+    if message.name is not None and dialect.message_names:
         turn["name"] = message.name
     if calls:
         turn["tool_calls"] = calls
     return turn
 
 
-def _encode_content(parts: Sequence[_Content], *, none: bool) -> str | list[Json] | None:
+def _encode_content(parts: Sequence[_Content], dialect: Dialect, *, none: bool) -> str | list[Json] | None:
     if not parts and none:
         return None
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     if all(isinstance(part, TextPart) for part in parts):
         return "\n".join(part.text for part in parts if isinstance(part, TextPart))
-    return [_encode_part(part) for part in parts]
+    return [_encode_part(part, dialect) for part in parts]
 
 
-def _encode_part(part: _Content) -> Json:
+def _encode_part(part: _Content, dialect: Dialect) -> Json:
     match part:
         case TextPart():
             return {"type": "text", "text": part.text}
         case ImagePart():
-            detail = {} if part.detail is None else {"detail": part.detail}
-            return {"type": "image_url", "image_url": {"url": _url(part, "image/png"), **detail}}
+            return {"type": "image_url", "image_url": _encode_image(part, dialect)}
         case AudioPart():
             return {"type": "input_audio", "input_audio": _encode_audio(part)}
         case _:
             return {"type": "file", "file": _encode_file(part)}
+
+
+def _encode_image(part: ImagePart, dialect: Dialect) -> Json:
+    url = _url(part, "image/png")
+    if not dialect.image_urls and not url.startswith("data:"):
+        raise UnsupportedError(
+            "an image part with a URL cannot be sent here, where images are taken as bytes only: "
+            "download it and pass ImagePart(data=..., media_type='image/png')"
+        )
+    return {"url": url, **({} if part.detail is None else {"detail": part.detail})}
 
 
 def _url(part: ImagePart | FilePart, default_type: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pydantic_core import from_json
 
@@ -20,11 +19,10 @@ from shared_core.types import (
 )
 from shared_core.wire.faults import read_stream_error, request_id
 from shared_core.wire.framing import ServerSentEvent, SSEDecoder
+from shared_core.wire.openai.dialect import Json
 from shared_core.wire.openai.tool_calls import ToolCallAssembler
 from shared_core.wire.rate_limits import read_rate_limits
 from shared_core.wire.thinking import TagSplitter
-
-Json = dict[str, Any]
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",

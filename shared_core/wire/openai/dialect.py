@@ -1,0 +1,47 @@
+"""How a place's OpenAI API differs from the others', as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What two places or more do in different ways; the defaults are what most do.
+
+    `names` are body keys that differ from the request's field names. Fields in `dropped` are rejected or ignored
+    there and only tune an answer: they are left out, and said to be. Fields in `refused` are asked for their effect,
+    so a request that has one is an `UnsupportedError`. `defaults` are body entries that the caller's go before.
+    """
+
+    names: tuple[tuple[str, str], ...] = ()
+    dropped: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    defaults: tuple[tuple[str, Any], ...] = ()
+
+    stream_usage: bool = True
+    """Streams are asked for usage; places that send it unasked need no such option."""
+
+    streams_schema: bool = True
+    """JSON of a schema may be streamed; otherwise it is asked for whole, and comes as a stream of one piece."""
+
+    message_names: bool = True
+    """Messages may have a `name`."""
+
+    developer_role: bool = False
+    """There is a role "developer"; elsewhere such messages go out as "system"."""
+
+    named_tool: Literal["object", "only_tool"] = "object"
+    """How one tool is forced: by naming it, or, where there is no form for that, as the only tool, "required"."""
+
+    image_urls: bool = True
+    """Images may be given by http(s) URL; data URLs may be everywhere."""
+
+    json_object: Literal["json_object", "json_schema"] = "json_object"
+    """The format that asks for just any JSON object."""
+
+    grammar: Literal["response_format", "body"] | None = None
+    """Where a GBNF grammar goes."""

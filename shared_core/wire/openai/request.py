@@ -1,0 +1,104 @@
+"""A chat request as the JSON body that a place takes."""
+
+from __future__ import annotations
+
+from shared_core.errors import UnsupportedError
+from shared_core.types import ChatRequest, Grammar, JsonSchema, NamedTool
+from shared_core.wire.openai.dialect import Dialect, Json
+from shared_core.wire.openai.messages import encode_json_schema, encode_messages, encode_tool, encode_tool_choice
+
+# Fields that go out under their own name, or the one that the dialect has for them.
+_PLAIN = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "max_tokens",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "logprobs",
+    "top_logprobs",
+    "reasoning_effort",
+    "user",
+)
+
+
+def encode_request(dialect: Dialect, request: ChatRequest, model: str, *, stream: bool) -> tuple[Json, list[str]]:
+    """The body, and the names of the fields that were left out of it.
+
+    Raises `UnsupportedError` for what the place has no form for.
+    """
+    options = _given(request)
+    if refused := sorted(dialect.refused & options.keys()):
+        raise UnsupportedError(f"this place has no {', '.join(refused)}: leave it out, or ask another backend")
+    dropped = sorted(dialect.dropped & options.keys())
+    if not dialect.message_names and any(message.name is not None for message in request.messages):
+        dropped.append("names of messages")
+    names = dict(dialect.names)
+    body: Json = {
+        "model": model,
+        "messages": encode_messages(request.messages, dialect),
+        **{names.get(name, name): value for name, value in options.items() if name not in dialect.dropped},
+        **_tools(dialect, request),
+        **_format(dialect, request),
+        **(_streaming(dialect, request) if stream else {}),
+    }
+    return {**dict(dialect.defaults), **body, **request.extra}, dropped
+
+
+def _given(request: ChatRequest) -> Json:
+    """The options that the caller set; `False` and empty are as good as not set."""
+    values = request.__dict__
+    options = {name: value for name in _PLAIN if (value := values[name]) is not None and value is not False}
+    if request.stop:
+        options["stop"] = request.stop
+    if request.top_logprobs is not None:
+        options["logprobs"] = True
+    if request.tools and request.parallel_tool_calls is not None:
+        options["parallel_tool_calls"] = request.parallel_tool_calls
+    return options
+
+
+def _tools(dialect: Dialect, request: ChatRequest) -> Json:
+    tools, choice = request.tools, request.tool_choice
+    if not tools:
+        return {}
+    if isinstance(choice, NamedTool) and dialect.named_tool == "only_tool":
+        tools = tuple(tool for tool in tools if tool.name == choice.name)
+        choice = "required"
+    chosen = {} if choice is None else {"tool_choice": encode_tool_choice(choice)}
+    return {"tools": [encode_tool(tool) for tool in tools], **chosen}
+
+
+def _format(dialect: Dialect, request: ChatRequest) -> Json:
+    match request.response_format:
+        case None:
+            return {}
+        case JsonSchema() as schema:
+            return {"response_format": encode_json_schema(schema)}
+        case Grammar(gbnf):
+            return _grammar(dialect, gbnf)
+        case _ if dialect.json_object == "json_schema":
+            return {"response_format": encode_json_schema(JsonSchema({"type": "object"}))}
+        case _:
+            return {"response_format": {"type": "json_object"}}
+
+
+def _grammar(dialect: Dialect, gbnf: str) -> Json:
+    match dialect.grammar:
+        case "body":
+            return {"grammar": gbnf}
+        case "response_format":
+            return {"response_format": {"type": "grammar", "grammar": gbnf}}
+        case None:
+            raise UnsupportedError(
+                "this place takes no GBNF grammar: use JsonSchema, or llama_cpp, llama_server, fireworks"
+            )
+
+
+def _streaming(dialect: Dialect, request: ChatRequest) -> Json:
+    if isinstance(request.response_format, JsonSchema) and not dialect.streams_schema:
+        return {}
+    return {"stream": True, **({"stream_options": {"include_usage": True}} if dialect.stream_usage else {})}

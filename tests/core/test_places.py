@@ -1,0 +1,134 @@
+"""What each place takes, under which name, and what is not sent to it; one line for each quirk of a row."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import pytest
+
+from shared_core import (
+    CATALOG,
+    ChatRequest,
+    DroppedOptionWarning,
+    Grammar,
+    ImagePart,
+    JsonObject,
+    JsonSchema,
+    Message,
+    NamedTool,
+    Tool,
+    UnsupportedError,
+    connect,
+)
+from shared_core.backends.advice import warn_dropped
+from tests.halves import Half
+from tests.raw_server import completion, serving, whole
+
+F, G = Tool(name="f"), Tool(name="g")
+SAMPLING = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1}
+PENALTIES = {"frequency_penalty": 0.1, "presence_penalty": 0.2}
+ABSENT = object()
+
+
+def sent(place: str, *, stream: bool = False, role: str = "user", name: str | None = None, **options: Any) -> Any:
+    message = Message(role=role, name=name, content="Hi")  # type: ignore[call-arg]
+    request = ChatRequest(messages=(message,), **options)
+    return json.loads(CATALOG[place].wire.encode_chat(request, "m", stream=stream).body)
+
+
+QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    *((place, {"max_tokens": 9}, {"max_completion_tokens": 9, "max_tokens": ABSENT}) for place in ("groq", "cerebras")),
+    *(
+        (place, {"max_tokens": 9}, {"max_tokens": 9, "max_completion_tokens": ABSENT})
+        for place in CATALOG if place not in ("groq", "cerebras")
+    ),
+    *(
+        (place, {"repetition_penalty": 1.1}, {"repeat_penalty": 1.1, "repetition_penalty": ABSENT})
+        for place in ("llama_server", "lmstudio")
+    ),
+    *(
+        (place, SAMPLING, dict.fromkeys(SAMPLING, ABSENT))
+        for place in ("groq", "cerebras", "llamagate", "nvidia", "ollama")
+    ),
+    *((place, SAMPLING, SAMPLING) for place in ("together", "fireworks", "openrouter", "vllm", "deepinfra")),
+    *((place, PENALTIES, dict.fromkeys(PENALTIES, ABSENT)) for place in ("groq", "cerebras", "sambanova")),
+    *((place, PENALTIES, PENALTIES) for place in ("together", "fireworks", "ollama", "vllm")),
+    ("sambanova", SAMPLING, {"top_k": 5, "min_p": ABSENT, "repetition_penalty": 1.1}),
+    ("cerebras", {"tools": (F,), "parallel_tool_calls": False}, {"parallel_tool_calls": ABSENT}),
+    ("ollama", {"tools": (F,), "parallel_tool_calls": False, "user": "u"}, {"parallel_tool_calls": ABSENT, "user": ABSENT}),
+    ("fireworks", {}, {"context_length_exceeded_behavior": "error"}),
+    ("fireworks", {"extra": {"context_length_exceeded_behavior": "truncate"}}, {"context_length_exceeded_behavior": "truncate"}),
+    ("fireworks", {"response_format": Grammar("g")}, {"response_format": {"type": "grammar", "grammar": "g"}}),
+    ("llama_server", {"response_format": Grammar("g")}, {"grammar": "g"}),
+    ("llama_server", {"tools": (F, G), "tool_choice": NamedTool(name="g")}, {"tool_choice": "required"}),
+    ("groq", {"stream": True, "response_format": JsonSchema({})}, {"stream": ABSENT}),
+    ("groq", {"stream": True}, {"stream": True, "stream_options": ABSENT}),
+    *((place, {"stream": True}, {"stream_options": ABSENT}) for place in ("together", "fireworks", "cerebras")),
+    *((place, {"stream": True}, {"stream_options": {"include_usage": True}}) for place in ("ollama", "vllm", "sambanova")),
+    *((place, {"role": "developer"}, {"messages": [{"role": "system", "content": "Hi"}]}) for place in ("groq", "vllm")),
+    *(
+        (place, {"role": "developer"}, {"messages": [{"role": "developer", "content": "Hi"}]})
+        for place in ("litellm", "openrouter", "llama_stack", "openai_compatible")
+    ),
+    ("groq", {"name": "Ann"}, {"messages": [{"role": "user", "content": "Hi"}]}),
+    ("together", {"name": "Ann"}, {"messages": [{"role": "user", "content": "Hi", "name": "Ann"}]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "options", "expected"), QUIRKS, ids=lambda value: str(value)[:60])
+def test_what_goes_out(place: str, options: dict[str, Any], expected: dict[str, Any]) -> None:
+    body = sent(place, **options)
+    assert {key: body.get(key, ABSENT) for key in expected} == expected
+
+
+def test_forcing_one_of_two_tools_where_there_is_no_form_for_it() -> None:
+    body = sent("llama_server", tools=(F, G), tool_choice=NamedTool(name="g"))
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["g"]
+
+
+def test_just_any_json_at_lm_studio() -> None:
+    assert sent("lmstudio", response_format=JsonObject())["response_format"]["type"] == "json_schema"
+    assert sent("vllm", response_format=JsonObject())["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize("options", [{"logprobs": True}, {"top_logprobs": 2}])
+def test_what_is_asked_for_its_effect_is_refused_and_not_dropped(options: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedError, match=r"has no .*logprobs.*: leave it out"):
+        sent("groq", **options)
+
+
+@pytest.mark.parametrize("place", ["sambanova", "cerebras", "ollama", "lmstudio"])
+def test_places_that_take_images_as_bytes_only(place: str) -> None:
+    def encode(image: ImagePart) -> None:
+        request = ChatRequest(messages=(Message(role="user", parts=(image,)),))
+        CATALOG[place].wire.encode_chat(request, "m", stream=False)
+
+    encode(ImagePart(data=b"png"))
+    encode(ImagePart(url="data:image/png;base64,cG5n"))
+    with pytest.raises(UnsupportedError, match="taken as bytes only: download it"):
+        encode(ImagePart(url="https://x/y.png"))
+    assert CATALOG[place].capabilities.image_urls is not True
+
+
+def test_dropped_options_are_told_of_once(half: Half) -> None:
+    warn_dropped.cache_clear()
+    request = ChatRequest(messages=(Message(role="user", name="Ann", content="Hi"),), min_p=0.5)  # type: ignore[call-arg]
+    with serving(lambda _: [whole(completion(content="x"))]) as server:
+        groq = connect("groq", model="m", api_key="k", base_url=server.url)
+        with pytest.warns(DroppedOptionWarning, match="groq does not take min_p, names of messages: left out"):
+            half.chat(groq, request)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            half.chat(groq, request)
+
+
+def test_a_schema_that_cannot_be_streamed_comes_as_a_stream_of_one_piece(half: Half) -> None:
+    request = ChatRequest(
+        messages=(Message(role="user", content="Hi"),),  # type: ignore[call-arg]
+        response_format=JsonSchema({"type": "object"}),
+    )
+    with serving(lambda _: [whole(completion(content="{}"))]) as server:
+        events = half.events(connect("groq", model="m", api_key="k", base_url=server.url), request)
+        assert [getattr(event, "text", "") for event in events] == ["{}", ""]
