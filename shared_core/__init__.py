@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServerError,
         StreamInterruptedError,
+        ToolCallRefusedError,
         UnknownBackendError,
         UnsupportedError,
     )
@@ -116,6 +117,7 @@ _HOMES = {
         "RateLimitError",
         "ServerError",
         "StreamInterruptedError",
+        "ToolCallRefusedError",
         "UnknownBackendError",
         "UnsupportedError",
     ),
@@ -231,6 +233,7 @@ __all__ = [
     "ToolCall",
     "ToolCallDelta",
     "ToolCallPart",
+    "ToolCallRefusedError",
     "ToolChoice",
     "ToolResultPart",
     "UnknownBackendError",

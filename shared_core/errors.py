@@ -12,7 +12,8 @@ MultillmError
     ├── BillingError                    402, no money or quota left             -       x
     ├── InvalidRequestError             400, 422: no place would take it        -       -
     │   ├── ContextLengthError          prompt longer than the window           -       x
-    │   └── UnsupportedError            this place cannot, another one may      -       x
+    │   ├── UnsupportedError            this place cannot, another one may      -       x
+    │   └── ToolCallRefusedError        the place refused its model's own call  -       x
     ├── ModelNotFoundError              404, 410                                -       x
     ├── RateLimitError                  429                                     x       x
     ├── ServerError                     5xx                                     x       x
@@ -168,6 +169,16 @@ class UnsupportedError(InvalidRequestError):
     """This model at this place cannot do what the request asks for; another may."""
 
     failover = True
+
+
+class ToolCallRefusedError(InvalidRequestError):
+    """The place checked the model's tool call against its schema and refused it; `generation` is what it wrote."""
+
+    failover = True
+
+    def __init__(self, message: str, *, generation: str = "", **details: Any) -> None:
+        super().__init__(message, **details)
+        self.generation = generation
 
 
 class ModelNotFoundError(BackendError):

@@ -15,12 +15,13 @@ from shared_core.backends.base import AsyncStream, Stream
 from shared_core.backends.catalog import Place
 from shared_core.backends.keys import SECRET_HEADERS, find_key
 from shared_core.backends.retry import attempts
-from shared_core.errors import BackendError
+from shared_core.errors import BackendError, ToolCallRefusedError
 from shared_core.models import find_model, resolve_model
 from shared_core.transport import AsyncStreamReply, StreamReply, Transport
-from shared_core.types import Capabilities, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event, Finish
+from shared_core.types import Capabilities, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event, Finish, fold
 from shared_core.version import __version__
 from shared_core.wire import Call, Reply
+from shared_core.wire.openai.failed_calls import recover_calls
 
 if TYPE_CHECKING:
     import httpx
@@ -97,15 +98,37 @@ class HttpBackend:
     def chat(self, request: ChatRequest) -> ChatResponse:
         """Answer, whole. Raises a `BackendError`."""
         call = self._encode_chat(request, stream=False)
-        return self._send(call, request.timeout, self._place.wire.decode_chat)
+        try:
+            return self._send(call, request.timeout, self._place.wire.decode_chat)
+        except ToolCallRefusedError as error:
+            return fold(self._recovered(error, request))
 
     async def achat(self, request: ChatRequest) -> ChatResponse:
         """Answer, whole. Raises a `BackendError`."""
         call = self._encode_chat(request, stream=False)
-        return await self._asend(call, request.timeout, self._place.wire.decode_chat)
+        try:
+            return await self._asend(call, request.timeout, self._place.wire.decode_chat)
+        except ToolCallRefusedError as error:
+            return fold(self._recovered(error, request))
 
     def stream(self, request: ChatRequest) -> Stream:
-        """Answer, as it comes. Tried again only until the first event."""
+        """Answer, as it comes. Tried again only until the first event. Raises a `BackendError`."""
+        try:
+            yield from self._try_stream(request)
+        except ToolCallRefusedError as error:
+            yield from self._recovered(error, request)
+
+    async def astream(self, request: ChatRequest) -> AsyncStream:
+        """Answer, as it comes. Tried again only until the first event. Raises a `BackendError`."""
+        try:
+            async with aclosing(self._atry_stream(request)) as events:
+                async for event in events:
+                    yield event
+        except ToolCallRefusedError as error:
+            for event in self._recovered(error, request):
+                yield event
+
+    def _try_stream(self, request: ChatRequest) -> Stream:
         call = self._encode_chat(request, stream=True)
         for attempt in attempts(self._options.max_retries):
             time.sleep(attempt.delay)
@@ -114,8 +137,7 @@ class HttpBackend:
                     attempt.commit()
                     yield event
 
-    async def astream(self, request: ChatRequest) -> AsyncStream:
-        """Answer, as it comes. Tried again only until the first event."""
+    async def _atry_stream(self, request: ChatRequest) -> AsyncStream:
         call = self._encode_chat(request, stream=True)
         for attempt in attempts(self._options.max_retries):
             await asyncio.sleep(attempt.delay)
@@ -196,6 +218,14 @@ class HttpBackend:
         if call.dropped:
             warn_dropped(self.name, call.dropped)
         return call
+
+    def _recovered(self, error: ToolCallRefusedError, request: ChatRequest) -> list[Event]:
+        """The call that the place refused, if it is usable after all. Raises the error if not."""
+        calls = recover_calls(error.generation, request.tools)
+        if not calls:
+            raise error
+        finish = Finish("tool_calls", request_id=error.request_id, metadata={"recovered": error.code})
+        return self._all_signed([*calls, finish])
 
     def _timeout(self, of_request: float | None) -> float | None:
         timeout = of_request or self._options.timeout

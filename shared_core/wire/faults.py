@@ -16,6 +16,7 @@ from shared_core.errors import (
     ErrorResponse,
     ModelNotFoundError,
     RateLimitError,
+    ToolCallRefusedError,
     error_class,
 )
 from shared_core.wire.base import Reply
@@ -44,6 +45,7 @@ _OVERFLOW = re.compile(
     r"|trying to keep the first \d+ tokens when context",
     re.IGNORECASE,
 )
+_REFUSED_CALL = re.compile(r"tool_use_failed")
 _BILLING = re.compile(
     r"billing|payment required|insufficient (?:credits|balance|funds)|budget.?exceeded", re.IGNORECASE
 )
@@ -52,12 +54,14 @@ _NO_MODEL = re.compile(r"model_not_found|model_not_available|model .{1,200}(?:do
 
 # (class, what its message or code says), the first that fits wins; only for statuses that leave the matter open.
 _MEANINGS: tuple[tuple[re.Pattern[str], type[BackendError]], ...] = (
+    (_REFUSED_CALL, ToolCallRefusedError),
     (_THROTTLED, RateLimitError),
     (_OVERFLOW, ContextLengthError),
     (_BILLING, BillingError),
     (_BAD_KEY, AuthenticationError),
     (_NO_MODEL, ModelNotFoundError),
 )
+_KEPT = ("code", "type", "param", "request_id", "id", "failed_generation")
 _AMBIGUOUS = frozenset({200, 400, 413, 422, 500})
 
 
@@ -76,6 +80,8 @@ def read_error(reply: Reply, model: str) -> BackendError:
         retry_after=retry_after(reply.headers, message),
         rate_limits=read_rate_limits(reply.headers),
     )
+    if isinstance(error, ToolCallRefusedError):
+        error.generation = str(details.get("failed_generation", ""))
     if isinstance(error, ContextLengthError):
         error.prompt_tokens, error.context_window = _windows(message)
     return error
@@ -123,7 +129,7 @@ def _unwrap(value: Any, outer: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN40
         return {**outer, "message": "; ".join(_validation_line(item) for item in value)}
     if not isinstance(value, dict):
         return outer
-    known = {**outer, **{key: value[key] for key in ("code", "type", "param", "request_id", "id") if value.get(key)}}
+    known = {**outer, **{key: value[key] for key in _KEPT if value.get(key)}}
     for key in ("error", "detail"):
         if value.get(key):
             return _unwrap(value[key], known)
