@@ -163,7 +163,21 @@ PLACES: tuple[Place, ...] = (
         aliases=("litellm_proxy", "lite_llm"),
         url_variable="LITELLM_BASE_URL",
         server=True,
-        wire=OpenAIWire(developer_role=True),
+        wire=OpenAIWire(
+            developer_role=True,
+            cost_header="x-litellm-response-cost",
+            metadata_headers=(
+                "x-litellm-call-id",
+                "x-litellm-model-id",
+                "x-litellm-model-group",
+                "x-litellm-model-api-base",
+                "x-litellm-response-duration-ms",
+                "x-litellm-overhead-duration-ms",
+                "x-litellm-key-spend",
+                "x-litellm-attempted-retries",
+                "x-litellm-attempted-fallbacks",
+            ),
+        ),
     ),
     Place(
         "llama_stack",

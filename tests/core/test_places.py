@@ -132,3 +132,22 @@ def test_a_schema_that_cannot_be_streamed_comes_as_a_stream_of_one_piece(half: H
     with serving(lambda _: [whole(completion(content="{}"))]) as server:
         events = half.events(connect("groq", model="m", api_key="k", base_url=server.url), request)
         assert [getattr(event, "text", "") for event in events] == ["{}", ""]
+
+
+def test_what_litellm_says_in_headers(half: Half) -> None:
+    headers = {"x-litellm-response-cost": "3.5e-05", "x-litellm-call-id": "c-1", "x-litellm-model-id": "gpu-2"}
+    reply = whole(completion(content="x"), 200, headers)
+    request = ChatRequest(messages=(Message(role="user", content="Hi"),))  # type: ignore[call-arg]
+    with serving(lambda _: [reply]) as server:
+        litellm = connect("litellm", base_url=server.url)
+        for finish in (half.chat(litellm, request).finish, half.events(litellm, request)[-1]):
+            assert finish.cost == 3.5e-05  # type: ignore[union-attr]
+            assert finish.request_id == "c-1"  # type: ignore[union-attr]
+            assert finish.metadata == {"x-litellm-call-id": "c-1", "x-litellm-model-id": "gpu-2"}  # type: ignore[union-attr]
+
+
+def test_a_cost_that_is_no_number_is_unknown(half: Half) -> None:
+    reply = whole(completion(content="x"), 200, {"x-litellm-response-cost": "None"})
+    request = ChatRequest(messages=(Message(role="user", content="Hi"),))  # type: ignore[call-arg]
+    with serving(lambda _: [reply]) as server:
+        assert half.chat(connect("litellm", base_url=server.url), request).finish.cost is None

@@ -43,5 +43,11 @@ class Dialect:
     json_object: Literal["json_object", "json_schema"] = "json_object"
     """The format that asks for just any JSON object."""
 
+    cost_header: str | None = None
+    """The response header that tells what a call cost, in USD."""
+
+    metadata_headers: tuple[str, ...] = ()
+    """Response headers that go into the answer's metadata."""
+
     grammar: Literal["response_format", "body"] | None = None
     """Where a GBNF grammar goes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from pydantic_core import from_json
 
@@ -17,11 +18,10 @@ from shared_core.types import (
     TokenLogprob,
     Usage,
 )
-from shared_core.wire.faults import read_stream_error, request_id
+from shared_core.wire.faults import read_stream_error
 from shared_core.wire.framing import ServerSentEvent, SSEDecoder
 from shared_core.wire.openai.dialect import Json
 from shared_core.wire.openai.tool_calls import ToolCallAssembler
-from shared_core.wire.rate_limits import read_rate_limits
 from shared_core.wire.thinking import TagSplitter
 
 _REASONS: dict[str, FinishReason] = {
@@ -41,16 +41,25 @@ _REASONS: dict[str, FinishReason] = {
 _TIMINGS = ("queue_time", "prompt_time", "completion_time", "total_time")
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known of an answer before its body: the model asked, the headers, and the `Finish` they begin."""
+
+    model: str
+    headers: Mapping[str, str]
+    finish: Finish
+
+
 class Answer:
     """One answer as it comes together: pieces in, events out, everything said beside them kept for the `Finish`."""
 
     __slots__ = ("_calls", "_finish", "_reason", "_splitter")
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, finish: Finish) -> None:
         self._calls = ToolCallAssembler()
         self._splitter = TagSplitter()
         self._reason: str | None = None
-        self._finish = Finish("unknown", request_id=request_id(headers), rate_limits=read_rate_limits(headers))
+        self._finish = finish
 
     @property
     def has_reason(self) -> bool:
@@ -140,14 +149,14 @@ def _logprob(entry: Json) -> TokenLogprob:
     return TokenLogprob(entry["token"], entry["logprob"], entry.get("bytes"), top)
 
 
-def decode_whole(body: bytes, model: str, headers: Mapping[str, str]) -> list[Event]:
+def decode_whole(body: bytes, head: Head) -> list[Event]:
     """The events of a whole answer. Raises `ProtocolError`, or what an error inside a 200 says."""
     value = read_object(body)
     if value.get("error"):
-        raise read_stream_error(value, headers, model)
+        raise read_stream_error(value, head.headers, head.model)
     if not value.get("choices"):
-        raise ProtocolError(f"the answer has no choices: {body[:200].decode('utf-8', 'replace')!r}", model=model)
-    answer = Answer(headers)
+        raise ProtocolError(f"the answer has no choices: {body[:200].decode('utf-8', 'replace')!r}", model=head.model)
+    answer = Answer(head.finish)
     return [*answer.add(value, "message"), *answer.finish()]
 
 
@@ -169,13 +178,12 @@ def _not_json(body: bytes) -> str:
 class StreamDecoder:
     """Server-sent events of chat completion chunks, to our events."""
 
-    __slots__ = ("_answer", "_headers", "_model", "_sse", "done")
+    __slots__ = ("_answer", "_head", "_sse", "done")
 
-    def __init__(self, headers: Mapping[str, str], model: str) -> None:
+    def __init__(self, head: Head) -> None:
         self._sse = SSEDecoder()
-        self._answer = Answer(headers)
-        self._headers = headers
-        self._model = model
+        self._answer = Answer(head.finish)
+        self._head = head
         self.done = False
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -188,7 +196,7 @@ class StreamDecoder:
         if self.done:
             return events
         if not self._answer.has_reason:
-            raise StreamInterruptedError("the stream ended before the answer did", model=self._model)
+            raise StreamInterruptedError("the stream ended before the answer did", model=self._head.model)
         return [*events, *self._end()]
 
     def _events(self, message: ServerSentEvent) -> Iterable[Event]:
@@ -199,7 +207,7 @@ class StreamDecoder:
             return
         for body in _bodies(message.data):
             if message.type == "error" or body.get("error"):
-                raise read_stream_error(body, self._headers, self._model)
+                raise read_stream_error(body, self._head.headers, self._head.model)
             yield from self._answer.add(body, "delta")
 
     def _end(self) -> Iterable[Event]:
@@ -221,11 +229,10 @@ def _bodies(data: bytes) -> list[Json]:
 class WholeDecoder:
     """A whole JSON answer where a stream was asked for: some places ignore `stream`, and errors may come so."""
 
-    __slots__ = ("_headers", "_model", "_pieces", "done")
+    __slots__ = ("_head", "_pieces", "done")
 
-    def __init__(self, headers: Mapping[str, str], model: str) -> None:
-        self._headers = headers
-        self._model = model
+    def __init__(self, head: Head) -> None:
+        self._head = head
         self.done = False
         self._pieces: list[bytes] = []
 
@@ -236,4 +243,4 @@ class WholeDecoder:
 
     def close(self) -> list[Event]:
         """All the events."""
-        return decode_whole(b"".join(self._pieces), self._model, self._headers)
+        return decode_whole(b"".join(self._pieces), self._head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from base64 import b64decode
 from collections.abc import Mapping
@@ -11,12 +12,15 @@ from typing import Any
 from pydantic_core import to_json
 
 from shared_core.errors import BackendError, ProtocolError
-from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Usage, fold
+from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Finish, Usage, fold
 from shared_core.wire.base import Call, Decoder, Reply
-from shared_core.wire.faults import read_error, read_stream_error
+from shared_core.wire.faults import read_error, read_stream_error, request_id
 from shared_core.wire.openai.dialect import Dialect, Json
-from shared_core.wire.openai.replies import StreamDecoder, WholeDecoder, decode_whole, read_object
+from shared_core.wire.openai.replies import Head, StreamDecoder, WholeDecoder, decode_whole, read_object
 from shared_core.wire.openai.request import encode_request
+from shared_core.wire.rate_limits import read_rate_limits
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,25 @@ class OpenAIWire(Dialect):
 
     def decode_chat(self, reply: Reply, model: str) -> ChatResponse:
         """The answer in a whole reply. Raises `ProtocolError`."""
-        return fold(decode_whole(reply.body, model, reply.headers))
+        return fold(decode_whole(reply.body, self._head(reply.headers, model)))
 
     def decoder(self, headers: Mapping[str, str], model: str) -> Decoder:
         """A decoder for what the content type says comes."""
+        head = self._head(headers, model)
         if headers.get("content-type", "").startswith("application/json"):
-            return WholeDecoder(headers, model)
-        return StreamDecoder(headers, model)
+            return WholeDecoder(head)
+        return StreamDecoder(head)
+
+    def _head(self, headers: Mapping[str, str], model: str) -> Head:
+        cost = headers.get(self.cost_header or "")
+        finish = Finish(
+            "unknown",
+            request_id=request_id(headers),
+            rate_limits=read_rate_limits(headers),
+            cost=float(cost) if cost and _NUMBER.fullmatch(cost) else None,
+            metadata={name: headers[name] for name in self.metadata_headers if name in headers},
+        )
+        return Head(model, headers, finish)
 
     def encode_embed(self, request: EmbedRequest, model: str) -> Call:
         """`POST /embeddings`."""
