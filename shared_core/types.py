@@ -381,6 +381,17 @@ class EmbedResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model in a place's own list: windows in tokens, prices in USD per million tokens, `None` if not listed."""
+
+    id: str
+    context_window: int | None = None
+    max_output: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What one model at one place can do. A flag says yes, no, or `None`: unknown, so ask and let the place refuse.
 

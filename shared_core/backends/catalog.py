@@ -142,7 +142,7 @@ PLACES: tuple[Place, ...] = (
         embedding_model="nvidia/llama-3.2-nv-embedqa-1b-v2",
         aliases=("nvidia_nim", "nim"),
         url_variable="NVIDIA_BASE_URL",
-        wire=OpenAIWire(dropped=_SAMPLING),
+        wire=OpenAIWire(dropped=_SAMPLING, embed_kinds=(("query", "query"), ("document", "passage"))),
     ),
     Place(
         "bedrock",

@@ -18,7 +18,17 @@ from shared_core.backends.retry import attempts
 from shared_core.errors import BackendError, ToolCallRefusedError
 from shared_core.models import find_model, resolve_model
 from shared_core.transport import AsyncStreamReply, StreamReply, Transport
-from shared_core.types import Capabilities, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event, Finish, fold
+from shared_core.types import (
+    Capabilities,
+    ChatRequest,
+    ChatResponse,
+    EmbedRequest,
+    EmbedResponse,
+    Event,
+    Finish,
+    ListedModel,
+    fold,
+)
 from shared_core.version import __version__
 from shared_core.wire import Call, Reply
 from shared_core.wire.openai.failed_calls import recover_calls
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
     import httpx
     from pydantic import SecretStr
 
-_Answer = TypeVar("_Answer", ChatResponse, EmbedResponse)
+_Answer = TypeVar("_Answer", ChatResponse, EmbedResponse, list[ListedModel])
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +174,16 @@ class HttpBackend:
         call = self._place.wire.encode_embed(request, self._id)
         return await self._asend(call, request.timeout, self._place.wire.decode_embed)
 
+    def models(self) -> list[ListedModel]:
+        """Ask the place what it serves. Raises a `BackendError`."""
+        wire = self._place.wire
+        return self._send(wire.encode_models(), None, lambda reply, _: wire.decode_models(reply))
+
+    async def amodels(self) -> list[ListedModel]:
+        """Ask the place what it serves. Raises a `BackendError`."""
+        wire = self._place.wire
+        return await self._asend(wire.encode_models(), None, lambda reply, _: wire.decode_models(reply))
+
     # --- drivers ---
 
     def _send(self, call: Call, timeout: float | None, decode: Callable[[Reply, str], _Answer]) -> _Answer:
@@ -234,7 +254,7 @@ class HttpBackend:
     def _signed(self, answer: _Answer) -> _Answer:
         if isinstance(answer, EmbedResponse):
             answer.backend = self.name
-        else:
+        elif isinstance(answer, ChatResponse):
             self._sign(answer.finish)
         return answer
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared_core.errors import BackendError
-from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event
+from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event, ListedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,14 @@ class Wire(Protocol):
 
     def decode_embed(self, reply: Reply, model: str) -> EmbedResponse:
         """The vectors, in the order of the texts. Raises `ProtocolError`."""
+        ...
+
+    def encode_models(self) -> Call:
+        """The call that asks what the place serves."""
+        ...
+
+    def decode_models(self, reply: Reply) -> list[ListedModel]:
+        """What the place serves. Raises `ProtocolError`."""
         ...
 
     def error(self, reply: Reply, model: str) -> BackendError:

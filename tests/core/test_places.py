@@ -12,6 +12,7 @@ from shared_core import (
     CATALOG,
     ChatRequest,
     DroppedOptionWarning,
+    EmbedRequest,
     Grammar,
     ImagePart,
     JsonObject,
@@ -110,6 +111,15 @@ def test_places_that_take_images_as_bytes_only(place: str) -> None:
     with pytest.raises(UnsupportedError, match="taken as bytes only: download it"):
         encode(ImagePart(url="https://x/y.png"))
     assert CATALOG[place].capabilities.image_urls is not True
+
+
+@pytest.mark.parametrize(("kind", "said"), [("query", "query"), ("document", "passage")])
+def test_nvidia_must_know_who_asks(kind: Any, said: str) -> None:
+    def body(place: str) -> Any:
+        return json.loads(CATALOG[place].wire.encode_embed(EmbedRequest(texts=("a",), kind=kind), "m").body)
+
+    assert body("nvidia")["input_type"] == said
+    assert "input_type" not in body("together")
 
 
 def test_dropped_options_are_told_of_once(half: Half) -> None:

@@ -43,6 +43,9 @@ class Dialect:
     json_object: Literal["json_object", "json_schema"] = "json_object"
     """The format that asks for just any JSON object."""
 
+    embed_kinds: tuple[tuple[Literal["query", "document"], str], ...] = ()
+    """The `input_type` that says whether a text asks or is to be found, where models need to know."""
+
     cost_header: str | None = None
     """The response header that tells what a call cost, in USD."""
 

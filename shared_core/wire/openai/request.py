@@ -92,7 +92,7 @@ def _grammar(dialect: Dialect, gbnf: str) -> Json:
             return {"grammar": gbnf}
         case "response_format":
             return {"response_format": {"type": "grammar", "grammar": gbnf}}
-        case None:
+        case _:
             raise UnsupportedError(
                 "this place takes no GBNF grammar: use JsonSchema, or llama_cpp, llama_server, fireworks"
             )

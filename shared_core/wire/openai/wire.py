@@ -12,10 +12,20 @@ from typing import Any
 from pydantic_core import to_json
 
 from shared_core.errors import BackendError, ProtocolError
-from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Finish, Usage, fold
+from shared_core.types import (
+    ChatRequest,
+    ChatResponse,
+    EmbedRequest,
+    EmbedResponse,
+    Finish,
+    ListedModel,
+    Usage,
+    fold,
+)
 from shared_core.wire.base import Call, Decoder, Reply
 from shared_core.wire.faults import read_error, read_stream_error, request_id
 from shared_core.wire.openai.dialect import Dialect, Json
+from shared_core.wire.openai.listing import decode_models
 from shared_core.wire.openai.replies import Head, StreamDecoder, WholeDecoder, decode_whole, read_object
 from shared_core.wire.openai.request import encode_request
 from shared_core.wire.rate_limits import read_rate_limits
@@ -59,6 +69,8 @@ class OpenAIWire(Dialect):
         body: Json = {"model": model, "input": request.texts, "encoding_format": "float"}
         if request.dimensions is not None:
             body["dimensions"] = request.dimensions
+        if self.embed_kinds:
+            body["input_type"] = dict(self.embed_kinds)[request.kind]
         return _post("/embeddings", body)
 
     def decode_embed(self, reply: Reply, model: str) -> EmbedResponse:
@@ -76,6 +88,14 @@ class OpenAIWire(Dialect):
             usage=Usage(input=usage.get("prompt_tokens")),
             model=body.get("model") or model,
         )
+
+    def encode_models(self) -> Call:
+        """`GET /models`."""
+        return Call("/models", b"", method="GET")
+
+    def decode_models(self, reply: Reply) -> list[ListedModel]:
+        """What the place serves. Raises `ProtocolError`."""
+        return decode_models(reply)
 
     def error(self, reply: Reply, model: str) -> BackendError:
         """What a reply with an error status means."""
