@@ -31,7 +31,7 @@ from shared_core.types import (
 )
 from shared_core.version import __version__
 from shared_core.wire import Call, Reply
-from shared_core.wire.openai.failed_calls import recover_calls
+from shared_core.wire.failed_calls import recover_calls
 
 if TYPE_CHECKING:
     import httpx

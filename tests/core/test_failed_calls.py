@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared_core import ChatRequest, Message, TextDelta, Tool, ToolCallRefusedError, connect, fold
-from shared_core.wire.openai.failed_calls import recover_calls
+from shared_core.wire.failed_calls import recover_calls
 from tests.halves import Half
 from tests.raw_server import STREAM_END, STREAM_HEAD, Received, Step, chunk, delta, serving, whole
 
