@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from shared_core.backends.advice import DroppedOptionWarning
     from shared_core.backends.base import AsyncStream, Backend, ChatBackend, CountsTokens, EmbedBackend, Stream
     from shared_core.backends.catalog import CATALOG, Place
-    from shared_core.backends.connect import connect, find_backend_name
+    from shared_core.backends.connect import connect
+    from shared_core.backends.names import find_backend_name
     from shared_core.errors import (
         AuthenticationError,
         BackendConnectionError,
@@ -94,10 +95,8 @@ _HOMES = {
         "CATALOG",
         "Place",
     ),
-    "shared_core.backends.connect": (
-        "connect",
-        "find_backend_name",
-    ),
+    "shared_core.backends.connect": ("connect",),
+    "shared_core.backends.names": ("find_backend_name",),
     "shared_core.errors": (
         "AuthenticationError",
         "BackendConnectionError",

@@ -15,20 +15,17 @@ from shared_core.backends.base import Backend
 from shared_core.backends.catalog import CATALOG, Place
 from shared_core.backends.http import HttpBackend, HttpOptions
 from shared_core.backends.keys import find_key
+from shared_core.backends.names import LOCAL, split_name
 from shared_core.errors import ConfigurationError, UnknownBackendError
-from shared_core.models import find_model
 
 if TYPE_CHECKING:
     import httpx
 
-DEFAULT_BACKEND = "together"
-LOCAL = "llama_cpp"
 ENTRY_POINTS = "multillm.backends"
 """The entry point group in which other packages name backends: callables that take `model` and `connect`'s options."""
 
 Purpose: TypeAlias = Literal["chat", "embedding"]
 
-_LOCAL_ALIASES = frozenset({"llama_cpp", "llamacpp", "llama_cpp_python"})
 _ONLY_HTTP = ("api_key", "base_url", "max_retries", "default_headers", "http_client", "async_http_client")
 
 
@@ -52,7 +49,7 @@ def connect(
 
     Raises `UnknownBackendError`, `MissingKeyError` or another `ConfigurationError`.
     """
-    name, model = _split(backend, model)
+    name, model = split_name(backend, model)
     given = {key: value for key, value in options.items() if value is not None}
     if name == LOCAL:
         forever = {"keep_alive": None} if options.get("keep_alive", 0) is None else {}
@@ -61,53 +58,6 @@ def connect(
     if place is not None:
         return _connect_http(place, model, purpose, **given)
     return _connect_entry_point(name, model, given)
-
-
-# --- names ---------------------------------------------------------------------------------------------------------
-
-
-def _normal(name: str) -> str:
-    return name.strip().lower().replace("-", "_").replace(".", "_").replace(" ", "_")
-
-
-def find_backend_name(name: str) -> str | None:
-    """The proper name for any accepted spelling ("llama-cpp", "Together_AI"); `None` if no backend has it."""
-    normal = _normal(name)
-    if normal in CATALOG:
-        return normal
-    if normal in _LOCAL_ALIASES:
-        return LOCAL
-    return next((place.name for place in CATALOG.values() if normal in place.aliases), None)
-
-
-def _split(backend: str | None, model: str | None) -> tuple[str, str | None]:
-    if backend is not None:
-        return _split_backend(backend, model)
-    if model is None:
-        return DEFAULT_BACKEND, None
-    prefix, slash, rest = model.partition("/")
-    name = find_backend_name(prefix) if slash else None
-    if name is not None:
-        return name, rest
-    return (LOCAL if model.lower().endswith(".gguf") else DEFAULT_BACKEND), model
-
-
-def _split_backend(backend: str, model: str | None) -> tuple[str, str | None]:
-    prefix, slash, rest = backend.partition("/")
-    name = find_backend_name(prefix) or _normal(prefix)
-    if slash and model is not None:
-        raise ConfigurationError(f"backend {backend!r} names a model already: leave out model={model!r}, or the '/...'")
-    if slash:
-        return name, rest
-    return name, None if model is None else _without_own_prefix(name, model)
-
-
-def _without_own_prefix(name: str, model: str) -> str:
-    """`backend="groq", model="groq/gpt-oss-20b"` says it twice; but gateways and vendors have ids that look so."""
-    prefix, slash, rest = model.partition("/")
-    if not slash or find_backend_name(prefix) != name:
-        return model
-    return rest if name == LOCAL or (find_model(name, rest) and not find_model(name, model)) else model
 
 
 # --- kinds of backends ---------------------------------------------------------------------------------------------

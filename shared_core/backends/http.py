@@ -14,6 +14,7 @@ from shared_core.backends.advice import explain, warn_dropped
 from shared_core.backends.base import AsyncStream, Stream
 from shared_core.backends.catalog import Place
 from shared_core.backends.keys import SECRET_HEADERS, find_key
+from shared_core.backends.names import without_own_prefix
 from shared_core.backends.retry import attempts
 from shared_core.errors import BackendError, ToolCallRefusedError
 from shared_core.models import find_model, resolve_model
@@ -100,7 +101,7 @@ class HttpBackend:
         """The same place with another model, over the same connections."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._id = resolve_model(self.name, model)
+        other._id = resolve_model(self.name, without_own_prefix(self.name, model))
         return other
 
     # --- calls ---

@@ -72,6 +72,13 @@ def test_an_alias_belongs_to_one_backend() -> None:
     assert find_backend_name("openai") is None, "it is a prefix of model ids"
 
 
+def test_another_model_of_the_same_place_may_name_the_place_again() -> None:
+    groq = connect("groq")
+    assert groq.with_model("gpt-oss-20b").model == "openai/gpt-oss-20b"
+    assert groq.with_model("groq/gpt-oss-20b").model == "openai/gpt-oss-20b"
+    assert connect("litellm").with_model("litellm/odd").model == "litellm/odd"
+
+
 def test_a_model_in_both_places_is_one_too_many() -> None:
     with pytest.raises(ConfigurationError, match="names a model already"):
         connect("groq/gpt-oss-20b", model="x")
