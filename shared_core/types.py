@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -107,6 +107,17 @@ class Message(_Value):
     role: Role
     parts: tuple[Part, ...] = ()
     name: str | None = None
+
+    if TYPE_CHECKING:  # what the validators below make of it
+
+        def __init__(
+            self,
+            *,
+            role: Role,
+            parts: Iterable[Part | str] | None = (),
+            content: Iterable[Part | str] | None = None,
+            name: str | None = None,
+        ) -> None: ...
 
     @model_validator(mode="before")
     @classmethod

@@ -57,7 +57,7 @@ from tests.raw_server import (
 )
 
 KEY = "sk-very-secret-1234567890"
-HI = ChatRequest(messages=(Message(role="user", content="Hi"),))  # type: ignore[call-arg]
+HI = ChatRequest(messages=(Message(role="user", content="Hi"),))
 OK = completion(content="Hello", usage={"prompt_tokens": 1, "completion_tokens": 1})
 STREAM = sse(delta(content="Hel"), delta("stop", content="lo"), {"choices": [], "usage": OK["usage"]})
 

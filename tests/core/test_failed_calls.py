@@ -13,7 +13,7 @@ from tests.halves import Half
 from tests.raw_server import STREAM_END, STREAM_HEAD, Received, Step, chunk, delta, serving, whole
 
 TOOLS = (Tool(name="get_weather"), Tool(name="add"))
-ASK = ChatRequest(messages=(Message(role="user", content="Weather?"),), tools=TOOLS)  # type: ignore[call-arg]
+ASK = ChatRequest(messages=(Message(role="user", content="Weather?"),), tools=TOOLS)
 PARIS = ("get_weather", {"city": "Paris"})
 
 

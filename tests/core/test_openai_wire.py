@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared_core import (
     AudioPart,
+    BackendError,
     ChatRequest,
     EmbedRequest,
     Event,
@@ -358,7 +363,12 @@ def test_events_that_end_with_one_line_end() -> None:
     assert fold(decode_stream(data)).text == "ab"
 
 
-@pytest.mark.parametrize("data", [b"data: {broken\n\n", b"data: 3\n\n", b"data: {}\ndata: x\n\n"])
+def test_a_done_right_behind_its_chunk() -> None:
+    data = b"data: " + json.dumps(delta(content="x")).encode() + b"\ndata: [DONE]\n"
+    assert fold(decode_stream(data)).text == "x"
+
+
+@pytest.mark.parametrize("data", [b"data: {broken\n\n", b"data: 3\n\n", b"data: {}\ndata: x\n\n", b"<html>", b"[1]"])
 def test_a_stream_of_something_else(data: bytes) -> None:
     with pytest.raises(ProtocolError, match="expected a JSON object"):
         decode_stream(data)
@@ -376,11 +386,76 @@ def test_an_error_with_status_200() -> None:
 
 
 def test_a_whole_answer_where_a_stream_was_asked_for() -> None:
-    decoder = WIRE.decoder({"content-type": "application/json; charset=utf-8"}, "m")
-    data = json.dumps(completion(content="Hello")).encode()
-    assert decoder.feed(data[:10]) == decoder.feed(data[10:]) == []
+    decoder = WIRE.decoder({}, "m")
+    data = b"\n\n" + json.dumps(completion(content="Hello")).encode()
+    assert decoder.feed(data[:1]) == decoder.feed(data[1:10]) == decoder.feed(data[10:]) == []
     assert not decoder.done
     assert fold(decoder.close()).text == "Hello"
+
+
+# --- any bytes -----------------------------------------------------------------------------------------------------
+
+RECORDED = b"".join(
+    b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\r\n\r\n"
+    for body in (
+        delta(role="assistant", content=""),
+        delta(reasoning="h\u2028m"),
+        delta(content="<think>x</think>Gr\u00fc\u00dfe \U0001f600"),
+        delta(tool_calls=[{"index": 0, "id": "1", "function": {"name": "f", "arguments": '{"a"'}}]),
+        delta(tool_calls=[{"index": 0, "function": {"arguments": ": 1}"}}]),
+        delta("tool_calls"),
+        {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}},
+    )
+)
+
+
+@given(st.lists(st.integers(0, 2_000)))
+def test_any_chunking_of_a_stream_gives_the_same_answer(cuts: list[int]) -> None:
+    data = b": hi\n\n" + RECORDED + b"data: [DONE]\n\n"
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    decoder = WIRE.decoder({}, "m")
+    events = [event for a, b in itertools.pairwise(edges) for event in decoder.feed(data[a:b])] + decoder.close()
+    response = fold(events)
+    assert (response.reasoning, response.text) == ("h\u2028mx", "Gr\u00fc\u00dfe \U0001f600")
+    assert (response.tool_calls[0].arguments, response.usage) == ('{"a": 1}', Usage(5, 2))
+
+
+KEYS = st.sampled_from(
+    ["choices", "delta", "message", "content", "tool_calls", "function", "arguments", "usage", "index", "logprobs", "id",
+     "finish_reason", "name", "x_groq", "time_info", "prompt_tokens_details", "error", "refusal", "reasoning"]
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(KEYS, JSON, max_size=4), st.booleans())
+def test_no_json_whatsoever_gives_anything_but_events_or_a_typed_error(body: Any, whole: bool) -> None:
+    data = json.dumps(body).encode()
+    decoder = WIRE.decoder({}, "m")
+    with suppress(BackendError):
+        decoder.feed(data if whole else b"data: " + data + b"\n\n")
+        decoder.close()
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_whatsoever_give_anything_but_events_or_a_typed_error(data: bytes) -> None:
+    for start in (b"", b"data: ", b"{"):
+        decoder = WIRE.decoder({}, "m")
+        with suppress(BackendError):
+            decoder.feed(start + data)
+            decoder.close()
+            pytest.fail("this was no answer")
+
+
+@given(st.integers(0, len(RECORDED) - 140))
+def test_no_truncated_stream_is_taken_for_an_answer(length: int) -> None:
+    decoder = WIRE.decoder({}, "m")
+    with pytest.raises(BackendError):  # noqa: PT012 - which of the two notices depends on the length
+        decoder.feed(RECORDED[:length])
+        decoder.close()
 
 
 # --- embeddings ----------------------------------------------------------------------------------------------------
@@ -409,7 +484,17 @@ def test_base64_vectors() -> None:
     assert embedded({"embedding": "AACAPwAAAMA="}).vectors == [[1.0, -2.0]]
 
 
-@pytest.mark.parametrize("body", [{"data": None}, {"data": [{"embedding": None}]}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": None},
+        {"data": [{"embedding": None}]},
+        {},
+        {"data": [1]},
+        {"data": [{"embedding": "!"}]},
+        {"data": [{"embedding": "AAA="}]},
+    ],
+)
 def test_no_vectors(body: Any) -> None:
     with pytest.raises(ProtocolError):
         WIRE.decode_embed(Reply(200, {}, json.dumps(body).encode()), "m")

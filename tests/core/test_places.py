@@ -34,7 +34,7 @@ ABSENT = object()
 
 
 def sent(place: str, *, stream: bool = False, role: str = "user", name: str | None = None, **options: Any) -> Any:
-    message = Message(role=role, name=name, content="Hi")  # type: ignore[call-arg]
+    message = Message(role=role, name=name, content="Hi")  # type: ignore[arg-type]
     request = ChatRequest(messages=(message,), **options)
     return json.loads(CATALOG[place].wire.encode_chat(request, "m", stream=stream).body)
 
@@ -124,7 +124,7 @@ def test_nvidia_must_know_who_asks(kind: Any, said: str) -> None:
 
 def test_dropped_options_are_told_of_once(half: Half) -> None:
     warn_dropped.cache_clear()
-    request = ChatRequest(messages=(Message(role="user", name="Ann", content="Hi"),), min_p=0.5)  # type: ignore[call-arg]
+    request = ChatRequest(messages=(Message(role="user", name="Ann", content="Hi"),), min_p=0.5)
     with serving(lambda _: [whole(completion(content="x"))]) as server:
         groq = connect("groq", model="m", api_key="k", base_url=server.url)
         with pytest.warns(DroppedOptionWarning, match="groq does not take min_p, names of messages: left out"):
@@ -136,7 +136,7 @@ def test_dropped_options_are_told_of_once(half: Half) -> None:
 
 def test_a_schema_that_cannot_be_streamed_comes_as_a_stream_of_one_piece(half: Half) -> None:
     request = ChatRequest(
-        messages=(Message(role="user", content="Hi"),),  # type: ignore[call-arg]
+        messages=(Message(role="user", content="Hi"),),
         response_format=JsonSchema({"type": "object"}),
     )
     with serving(lambda _: [whole(completion(content="{}"))]) as server:
@@ -147,7 +147,7 @@ def test_a_schema_that_cannot_be_streamed_comes_as_a_stream_of_one_piece(half: H
 def test_what_litellm_says_in_headers(half: Half) -> None:
     headers = {"x-litellm-response-cost": "3.5e-05", "x-litellm-call-id": "c-1", "x-litellm-model-id": "gpu-2"}
     reply = whole(completion(content="x"), 200, headers)
-    request = ChatRequest(messages=(Message(role="user", content="Hi"),))  # type: ignore[call-arg]
+    request = ChatRequest(messages=(Message(role="user", content="Hi"),))
     with serving(lambda _: [reply]) as server:
         litellm = connect("litellm", base_url=server.url)
         for finish in (half.chat(litellm, request).finish, half.events(litellm, request)[-1]):
@@ -158,6 +158,6 @@ def test_what_litellm_says_in_headers(half: Half) -> None:
 
 def test_a_cost_that_is_no_number_is_unknown(half: Half) -> None:
     reply = whole(completion(content="x"), 200, {"x-litellm-response-cost": "None"})
-    request = ChatRequest(messages=(Message(role="user", content="Hi"),))  # type: ignore[call-arg]
+    request = ChatRequest(messages=(Message(role="user", content="Hi"),))
     with serving(lambda _: [reply]) as server:
         assert half.chat(connect("litellm", base_url=server.url), request).finish.cost is None

@@ -33,7 +33,7 @@ from shared_core import (
 
 
 def test_content_may_be_text_parts_or_nothing() -> None:
-    assert Message(role="user", content="Hi").parts == (TextPart(text="Hi"),)  # type: ignore[call-arg]
+    assert Message(role="user", content="Hi").parts == (TextPart(text="Hi"),)
     assert Message.model_validate({"role": "user", "content": ["a", {"type": "text", "text": "b"}]}).text == "ab"
     assert Message.model_validate({"role": "assistant", "content": None}).parts == ()
     assert Message(role="user", parts=(TextPart(text="x"),)).text == "x"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic_core import from_json
@@ -155,9 +157,10 @@ def decode_whole(body: bytes, head: Head) -> list[Event]:
     if value.get("error"):
         raise read_stream_error(value, head.headers, head.model)
     if not value.get("choices"):
-        raise ProtocolError(f"the answer has no choices: {body[:200].decode('utf-8', 'replace')!r}", model=head.model)
+        raise ProtocolError(f"the answer has no choices: {_beginning(body)}", model=head.model)
     answer = Answer(head.finish)
-    return [*answer.add(value, "message"), *answer.finish()]
+    with understood(body):
+        return [*answer.add(value, "message"), *answer.finish()]
 
 
 def read_object(body: bytes) -> Json:
@@ -165,14 +168,23 @@ def read_object(body: bytes) -> Json:
     try:
         value = from_json(body)
     except ValueError as error:
-        raise ProtocolError(_not_json(body)) from error
+        raise ProtocolError(f"expected a JSON object and got {_beginning(body)}") from error
     if not isinstance(value, dict):
-        raise ProtocolError(_not_json(body))
+        raise ProtocolError(f"expected a JSON object and got {_beginning(body)}")
     return value
 
 
-def _not_json(body: bytes) -> str:
-    return f"expected a JSON object and got {body[:200].decode('utf-8', 'replace')!r}"
+def _beginning(body: bytes) -> str:
+    return repr(body[:200].decode("utf-8", "replace"))
+
+
+@contextmanager
+def understood(body: bytes) -> Iterator[None]:
+    """JSON whose pieces have other types than any place sends is no answer; the mapping need not check each."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, struct.error) as error:
+        raise ProtocolError(f"the answer has a shape of its own: {_beginning(body)}") from error
 
 
 class StreamDecoder:
@@ -199,31 +211,34 @@ class StreamDecoder:
             raise StreamInterruptedError("the stream ended before the answer did", model=self._head.model)
         return [*events, *self._end()]
 
-    def _events(self, message: ServerSentEvent) -> Iterable[Event]:
-        if self.done or not message.data:
-            return
-        if message.data.strip() == b"[DONE]":
-            yield from self._end()
-            return
-        for body in _bodies(message.data):
-            if message.type == "error" or body.get("error"):
-                raise read_stream_error(body, self._head.headers, self._head.model)
-            yield from self._answer.add(body, "delta")
+    def _events(self, message: ServerSentEvent) -> list[Event]:
+        events: list[Event] = []
+        for data in _pieces(message.data):
+            if self.done or not data:
+                break
+            events += self._end() if data == b"[DONE]" else self._read(data, message.type)
+        return events
+
+    def _read(self, data: bytes, kind: str) -> list[Event]:
+        body = read_object(data)
+        if kind == "error" or body.get("error"):
+            raise read_stream_error(body, self._head.headers, self._head.model)
+        with understood(data):
+            return [*self._answer.add(body, "delta")]
 
     def _end(self) -> Iterable[Event]:
         self.done = True
         return self._answer.finish()
 
 
-def _bodies(data: bytes) -> list[Json]:
-    """The JSON of one event; two, where a place ends its events with one line end instead of two."""
-    try:
-        return [read_object(data)]
-    except ProtocolError:
-        lines = [line for line in data.split(b"\n") if line.strip() not in (b"", b"[DONE]")]
-        if b"\n" not in data:
-            raise
-        return [read_object(line) for line in lines]
+def _pieces(data: bytes) -> list[bytes]:
+    """The data of one event; of several, where a place ends its events with one line end instead of two."""
+    data = data.strip()
+    if b"\n" not in data:
+        return [data]
+    lines = [line.strip() for line in data.split(b"\n") if line.strip()]
+    each_is_one = all(line == b"[DONE]" or (line.startswith(b"{") and line.endswith(b"}")) for line in lines)
+    return lines if each_is_one else [data]
 
 
 class WholeDecoder:
@@ -244,3 +259,31 @@ class WholeDecoder:
     def close(self) -> list[Event]:
         """All the events."""
         return decode_whole(b"".join(self._pieces), self._head)
+
+
+class AnswerDecoder:
+    """Whichever of the two the first byte calls for: content types are not always told right."""
+
+    __slots__ = ("_decoder", "_head")
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._decoder: StreamDecoder | WholeDecoder | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is whole, its `Finish` handed out."""
+        return self._decoder is not None and self._decoder.done
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events in the next bytes."""
+        if self._decoder is None:
+            start = chunk.lstrip()
+            if not start:
+                return []
+            self._decoder = (WholeDecoder if start[:1] in b"{[<" else StreamDecoder)(self._head)
+        return self._decoder.feed(chunk)
+
+    def close(self) -> list[Event]:
+        """The last events. Raises `StreamInterruptedError` if the answer is not whole."""
+        return (self._decoder or StreamDecoder(self._head)).close()

@@ -26,7 +26,7 @@ from shared_core.wire.base import Call, Decoder, Reply
 from shared_core.wire.faults import read_error, read_stream_error, request_id
 from shared_core.wire.openai.dialect import Dialect, Json
 from shared_core.wire.openai.listing import decode_models
-from shared_core.wire.openai.replies import Head, StreamDecoder, WholeDecoder, decode_whole, read_object
+from shared_core.wire.openai.replies import AnswerDecoder, Head, decode_whole, read_object, understood
 from shared_core.wire.openai.request import encode_request
 from shared_core.wire.rate_limits import read_rate_limits
 
@@ -47,11 +47,8 @@ class OpenAIWire(Dialect):
         return fold(decode_whole(reply.body, self._head(reply.headers, model)))
 
     def decoder(self, headers: Mapping[str, str], model: str) -> Decoder:
-        """A decoder for what the content type says comes."""
-        head = self._head(headers, model)
-        if headers.get("content-type", "").startswith("application/json"):
-            return WholeDecoder(head)
-        return StreamDecoder(head)
+        """A decoder for whatever comes: a stream, or a whole answer."""
+        return AnswerDecoder(self._head(headers, model))
 
     def _head(self, headers: Mapping[str, str], model: str) -> Head:
         cost = headers.get(self.cost_header or "")
@@ -78,16 +75,14 @@ class OpenAIWire(Dialect):
         body = read_object(reply.body)
         if body.get("error"):
             raise read_stream_error(body, reply.headers, model)
-        rows = body.get("data")
-        if not isinstance(rows, list):
-            raise ProtocolError(f"the answer has no data: {reply.body[:200].decode('utf-8', 'replace')!r}", model=model)
-        ordered = sorted(enumerate(rows), key=lambda item: item[1].get("index", item[0]))
-        usage = body.get("usage") or {}
-        return EmbedResponse(
-            vectors=[_vector(row.get("embedding")) for _, row in ordered],
-            usage=Usage(input=usage.get("prompt_tokens")),
-            model=body.get("model") or model,
-        )
+        with understood(reply.body):
+            ordered = sorted(enumerate(body["data"]), key=lambda item: item[1].get("index", item[0]))
+            usage = body.get("usage") or {}
+            return EmbedResponse(
+                vectors=[_vector(row.get("embedding")) for _, row in ordered],
+                usage=Usage(input=usage.get("prompt_tokens")),
+                model=body.get("model") or model,
+            )
 
     def encode_models(self) -> Call:
         """`GET /models`."""
@@ -116,5 +111,5 @@ def _vector(value: Any) -> list[float]:  # noqa: ANN401 - the JSON boundary
 
 def _floats(text: str) -> list[float]:
     """Little-endian float32 in base64, the form some places answer in whatever was asked."""
-    data = b64decode(text)
+    data = b64decode(text, validate=True)
     return list(struct.unpack(f"<{len(data) // 4}f", data))
