@@ -18,6 +18,7 @@ from shared_core.local.library import require_packages
 from shared_core.local.loaded import LOADED
 from shared_core.local.options import LoadOptions, Pooling, load_options
 from shared_core.local.reply import AsyncReply, Reply
+from shared_core.local.tool_syntax import LLAMA3, detect_syntax
 from shared_core.types import (
     Capabilities,
     ChatRequest,
@@ -136,7 +137,8 @@ class LocalBackend:
             tool_choice=chats,
             json_object=chats,
             json_schema=chats,
-            json_schema_with_tools=chats,
+            # Llama 3 calls are bare JSON: nothing tells one from an answer in JSON.
+            json_schema_with_tools=chats and detect_syntax(template) is not LLAMA3,
             images=False,
             image_urls=False,
             audio=False,

@@ -244,6 +244,8 @@ def test_what_is_said_of_a_model_needs_no_loading(tmp_path: Path) -> None:
     assert backend.capabilities.tools
     assert backend.capabilities.images is False
     assert replace(backend, chat_template="<think>").capabilities.reasoning
+    assert backend.capabilities.json_schema_with_tools
+    assert not replace(backend, chat_template="<|python_tag|>{{ tools }}").capabilities.json_schema_with_tools
 
 
 def test_tokens_are_counted_by_the_models_own_tokenizer(tmp_path: Path) -> None:
