@@ -185,7 +185,8 @@ def test_what_was_told_to_unload_stops_too(fresh: LocalBackend) -> None:
     models = LoadedModels()
     steps, reply = Steps(endless()), Reply[Event](None)
     models.submit(fresh.options, Job(steps, reply), keep_alive=None, load_timeout=PATIENCE)
-    next(reply.results())
+    events = reply.results()  # kept: a generator that is let go of stops its work
+    next(events)
     unloading = threading.Thread(target=models.unload, args=[fresh.options])
     unloading.start()
     assert eventually(lambda: models._engines[fresh.options]._retired)
