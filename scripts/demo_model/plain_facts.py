@@ -1,4 +1,7 @@
-"""Questions as people ask them: a few plain facts in the frameworks' own prompts, for evaluation alone."""
+"""Questions as people ask them: a few plain facts in the frameworks' own prompts, for evaluation alone.
+
+Names, words and numbers are on the words' side of the split; only the times of day are from a short list.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,15 @@ if TYPE_CHECKING:
 Fact = tuple[str, str, str]
 """A sentence, a question that it answers, and the value that the answer must hold."""
 
-COLOURS = ("teal", "crimson", "olive", "beige", "maroon")
-JOBS = ("plumber", "baker", "pilot", "nurse")
 LANGCHAIN = QUESTIONS[:3]
+
+
+def _number(rng: Random, words: Words, low: int, high: int) -> str:
+    """A number that is on the words' side of the split."""
+    while True:
+        text = str(rng.randint(low, high))
+        if words.allows(text):
+            return text
 
 
 def _home(rng: Random, words: Words) -> Fact:
@@ -30,14 +39,14 @@ def _home(rng: Random, words: Words) -> Fact:
 def _builder(rng: Random, words: Words) -> Fact:
     name, builder = words.title(rng), words.person(rng)
     return (
-        f"The {name} bridge was built in {rng.randint(1500, 2020)} by {builder}.",
+        f"The {name} bridge was built in {_number(rng, words, 1500, 2020)} by {builder}.",
         f"Who built the {name} bridge?",
         builder,
     )
 
 
 def _year(rng: Random, words: Words) -> Fact:
-    name, year = words.title(rng), str(rng.randint(1500, 2020))
+    name, year = words.title(rng), _number(rng, words, 1500, 2020)
     return f"The {name} bridge was built in {year} by {words.person(rng)}.", f"When was the {name} bridge built?", year
 
 
@@ -47,17 +56,17 @@ def _chief(rng: Random, words: Words) -> Fact:
 
 
 def _population(rng: Random, words: Words) -> Fact:
-    town, number = words.title(rng), str(rng.randint(1_000, 999_999))
+    town, number = words.title(rng), _number(rng, words, 1_000, 999_999)
     return f"The population of {town} is {number}.", f"What is the population of {town}?", number
 
 
 def _code(rng: Random, words: Words) -> Fact:
-    room, code = words.title(rng), str(rng.randint(1_000, 9_999))
+    room, code = words.title(rng), _number(rng, words, 1_000, 9_999)
     return f"The secret code of {room} is {code}.", f"What is the secret code of {room}?", code
 
 
 def _colour(rng: Random, words: Words) -> Fact:
-    person, colour = words.title(rng), rng.choice(COLOURS)
+    person, colour = words.title(rng), rng.choice(words.adjectives)
     return f"{person}'s favorite color is {colour}.", f"What is {person}'s favorite color?", colour
 
 
@@ -72,12 +81,12 @@ def _founder(rng: Random, words: Words) -> Fact:
 
 
 def _job(rng: Random, words: Words) -> Fact:
-    person, job = words.person(rng), rng.choice(JOBS)
+    person, job = words.person(rng), rng.choice(words.nouns)
     return f"{person} works as a {job}.", f"What does {person} do for work?", job
 
 
 def _price(rng: Random, words: Words) -> Fact:
-    lamp, price = words.title(rng), str(rng.randint(10, 999))
+    lamp, price = words.title(rng), _number(rng, words, 100, 999)
     return f"The price of the {lamp} lamp is {price} dollars.", f"How much does the {lamp} lamp cost?", price
 
 
