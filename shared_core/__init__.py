@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         UnknownBackendError,
         UnsupportedError,
     )
+    from shared_core.folding import Fold, fold
     from shared_core.models import ModelInfo, RetiredModelWarning, find_model, resolve_model
     from shared_core.types import (
         AudioPart,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
         FilePart,
         Finish,
         FinishReason,
-        Fold,
         Grammar,
         ImagePart,
         JsonObject,
@@ -76,7 +76,6 @@ if TYPE_CHECKING:
         ToolChoice,
         ToolResultPart,
         Usage,
-        fold,
     )
 
 # Where each public name lives. Nothing is imported before it is used: a program that only builds messages
@@ -121,6 +120,10 @@ _HOMES = {
         "UnknownBackendError",
         "UnsupportedError",
     ),
+    "shared_core.folding": (
+        "Fold",
+        "fold",
+    ),
     "shared_core.models": (
         "ModelInfo",
         "RetiredModelWarning",
@@ -138,7 +141,6 @@ _HOMES = {
         "FilePart",
         "Finish",
         "FinishReason",
-        "Fold",
         "Grammar",
         "ImagePart",
         "JsonObject",
@@ -165,7 +167,6 @@ _HOMES = {
         "ToolChoice",
         "ToolResultPart",
         "Usage",
-        "fold",
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

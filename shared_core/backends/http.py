@@ -17,6 +17,7 @@ from shared_core.backends.keys import SECRET_HEADERS, find_key
 from shared_core.backends.names import without_own_prefix
 from shared_core.backends.retry import attempts
 from shared_core.errors import BackendError, ToolCallRefusedError
+from shared_core.folding import fold
 from shared_core.models import find_model, resolve_model
 from shared_core.transport import AsyncStreamReply, StreamReply, Transport
 from shared_core.types import (
@@ -28,7 +29,6 @@ from shared_core.types import (
     Event,
     Finish,
     ListedModel,
-    fold,
 )
 from shared_core.version import __version__
 from shared_core.wire import Call, Reply

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared_core.backends.base import AsyncStream, Stream
 from shared_core.errors import ConfigurationError
+from shared_core.folding import Fold, fold
 from shared_core.local.engine import Job, Task
 from shared_core.local.files import find_model
 from shared_core.local.library import require_packages
@@ -26,8 +27,6 @@ from shared_core.types import (
     EmbedRequest,
     EmbedResponse,
     Event,
-    Fold,
-    fold,
 )
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared_core.folding import fold
 from shared_core.local.answer import Answer
 from shared_core.local.answer_parser import AnswerParser
 from shared_core.local.stops import StopFilter
 from shared_core.local.tool_syntax import HERMES, LLAMA3, MISTRAL, MISTRAL_NAMED, ToolSyntax, detect_syntax
-from shared_core.types import ChatResponse, Event, Finish, TextDelta, TokenLogprob, ToolCall, ToolCallDelta, fold
+from shared_core.types import ChatResponse, Event, Finish, TextDelta, TokenLogprob, ToolCall, ToolCallDelta
 
 
 def ids() -> Iterator[str]:

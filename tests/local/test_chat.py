@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared_core.errors import ContextLengthError, InvalidRequestError, ServerError, UnsupportedError
+from shared_core.folding import fold
 from shared_core.local import LocalBackend, connect_local
 from shared_core.types import (
     AudioPart,
@@ -27,7 +28,6 @@ from shared_core.types import (
     TextDelta,
     TextPart,
     ToolResultPart,
-    fold,
 )
 from tests.halves import Half
 from tests.local.asking import CALL_TOKEN, CLOCK, NO_END, WEATHER, ask, untimed

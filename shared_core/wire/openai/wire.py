@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from shared_core.errors import BackendError, ProtocolError
+from shared_core.folding import fold
 from shared_core.types import (
     ChatRequest,
     ChatResponse,
@@ -20,7 +21,6 @@ from shared_core.types import (
     Finish,
     ListedModel,
     Usage,
-    fold,
 )
 from shared_core.wire.base import Call, Decoder, Reply
 from shared_core.wire.faults import read_error, read_stream_error, request_id
