@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -228,12 +229,16 @@ class ChatRequest(_Value):
 
 
 class EmbedRequest(_Value):
-    """Texts to turn into vectors; `kind` matters to models that embed a question otherwise than its answer."""
+    """Texts to turn into vectors; `kind` matters to models that embed a question otherwise than its answer.
+
+    `extra` goes into the request body untouched, after everything else, and so wins.
+    """
 
     texts: tuple[str, ...]
     kind: Literal["query", "document"] = "document"
     dimensions: int | None = Field(default=None, ge=1)
     timeout: float | None = Field(default=None, gt=0)
+    extra: dict[str, Any] = Field(default_factory=dict)
 
 
 # --- stream events and responses -----------------------------------------------------------------------------------
@@ -392,17 +397,6 @@ class EmbedResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedModel:
-    """A model in a place's own list: windows in tokens, prices in USD per million tokens, `None` if not listed."""
-
-    id: str
-    context_window: int | None = None
-    max_output: int | None = None
-    input_price: float | None = None
-    output_price: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What one model at one place can do. A flag says yes, no, or `None`: unknown, so ask and let the place refuse.
 
@@ -421,3 +415,25 @@ class Capabilities:
     reasoning: bool | None = None
     context_window: int | None = None
     max_output: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model in a place's own list: windows in tokens, prices in USD per million tokens, `None` if not listed.
+
+    `capabilities` has the flags that the place tells, `kind` what sort of model it is ("other": speech, images,
+    ranking, ...), `active` whether it can be called now, `retired` the day on which that ends.
+    """
+
+    id: str
+    context_window: int | None = None
+    max_output: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+    cached_price: float | None = None
+    kind: Literal["chat", "embedding", "other"] | None = None
+    dimensions: int | None = None
+    owned_by: str | None = None
+    active: bool | None = None
+    retired: date | None = None
+    capabilities: Capabilities = field(default_factory=Capabilities)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-
-from pydantic import SecretStr
 
 from shared_core.backends.catalog import Place
 from shared_core.errors import (
@@ -38,28 +36,30 @@ def warn_dropped(place: str, dropped: tuple[str, ...]) -> None:
     )
 
 
-def explain(error: BackendError, place: Place, model: str, key: SecretStr | None) -> None:
-    """Put backend and model into the error, an advice into its message, and take the key out of all of it."""
+def explain(error: BackendError, place: Place, model: str, secrets: Sequence[str]) -> None:
+    """Put backend and model into the error, an advice into its message, and take the secrets out of all of it."""
     error.backend, error.model = place.name, model
     advice = next((say(error, place, model) for kind, say in _ADVICE if isinstance(error, kind)), "")
     message = f"{place.name} ({model}): {_sentence(str(error.args[0]))} {advice}".rstrip()
-    error.args = (_without(message, key), *error.args[1:])
+    error.args = (_without(message, secrets), *error.args[1:])
     if error.response is not None:
-        error.response = _clean(error.response, key)
+        error.response = _clean(error.response, secrets)
 
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _without(text: str, key: SecretStr | None) -> str:
+def _without(text: str, secrets: Sequence[str]) -> str:
     """Some places quote the key they refuse."""
-    return text if key is None else text.replace(key.get_secret_value(), _HIDDEN)
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    return text
 
 
-def _clean(response: ErrorResponse, key: SecretStr | None) -> ErrorResponse:
-    headers = {name: _without(value, key) for name, value in response.headers.items() if name != "set-cookie"}
-    return replace(response, headers=headers, text=_without(response.text, key))
+def _clean(response: ErrorResponse, secrets: Sequence[str]) -> ErrorResponse:
+    headers = {name: _without(value, secrets) for name, value in response.headers.items() if name != "set-cookie"}
+    return replace(response, headers=headers, text=_without(response.text, secrets))
 
 
 def _key(_error: BackendError, place: Place, _model: str) -> str:

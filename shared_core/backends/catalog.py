@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared_core.types import Capabilities
+from shared_core.wire import Wire
 from shared_core.wire.openai import OpenAIWire
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Where the value of one of a place's own options goes: to a path in the body, to headers, or into the URL."""
+
+    body: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +26,9 @@ class Place:
     `base_url` may hold `{region}`. `key` is the only environment variable an API key is ever read from.
     `url_variable` is one that may move `base_url`. `chat_model` and `embedding_model` are taken when the caller names
     none; `None` means that the place serves what its operator chose. A `server` is run by its users, so its URL may
-    come without `/v1`. A flag of `capabilities` that is set holds for every model of the place.
+    come without `/v1`. A flag of `capabilities` that is set holds for every model of the place. `options` are those
+    that `connect` takes for this place alone. Where versions of a server have their API below different paths,
+    `roots` are these, the likeliest first.
     """
 
     name: str
@@ -29,7 +42,9 @@ class Place:
     url_variable: str | None = None
     server: bool = False
     capabilities: Capabilities = field(default_factory=Capabilities)
-    wire: OpenAIWire = field(default_factory=OpenAIWire)
+    options: Mapping[str, Option] = field(default_factory=dict)
+    roots: tuple[str, ...] = ("",)
+    wire: Wire = field(default_factory=OpenAIWire)
 
 
 _COMPLETION_TOKENS = (("max_tokens", "max_completion_tokens"),)
@@ -131,6 +146,11 @@ PLACES: tuple[Place, ...] = (
         chat_model="meta-llama/llama-3.3-70b-instruct",
         embedding_model="qwen/qwen3-embedding-8b",
         aliases=("open_router",),
+        options={
+            "provider": Option(body=("provider",)),
+            "site_url": Option(headers=("http-referer",)),
+            "app_name": Option(headers=("x-title",)),
+        },
         wire=OpenAIWire(developer_role=True),
     ),
     Place(
@@ -151,6 +171,7 @@ PLACES: tuple[Place, ...] = (
         key="AWS_BEARER_TOKEN_BEDROCK",
         chat_model="openai.gpt-oss-120b",
         aliases=("bedrock_openai", "amazon_bedrock", "aws_bedrock"),
+        options={"region": Option(url="region")},
     ),
     Place(
         "litellm",
@@ -163,6 +184,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("litellm_proxy", "lite_llm"),
         url_variable="LITELLM_BASE_URL",
         server=True,
+        options={"metadata": Option(body=("metadata",)), "tags": Option(body=("metadata", "tags"))},
         wire=OpenAIWire(
             developer_role=True,
             cost_header="x-litellm-response-cost",
@@ -188,6 +210,9 @@ PLACES: tuple[Place, ...] = (
         aliases=("llamastack", "ogx"),
         url_variable="LLAMA_STACK_BASE_URL",
         server=True,
+        # Keys for the providers behind the server; the second name is read since OGX 0.8.
+        options={"provider_data": Option(headers=("x-llamastack-provider-data", "x-ogx-provider-data"))},
+        roots=("", "/openai/v1"),  # the second before 0.4
         wire=OpenAIWire(developer_role=True),
     ),
     Place(

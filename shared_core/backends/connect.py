@@ -16,6 +16,7 @@ from shared_core.backends.catalog import CATALOG, Place
 from shared_core.backends.http import HttpBackend, HttpOptions
 from shared_core.backends.keys import find_key
 from shared_core.backends.names import LOCAL, split_name
+from shared_core.backends.options import body_of, fields_of, headers_of, known_or_raise
 from shared_core.errors import ConfigurationError, UnknownBackendError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ ENTRY_POINTS = "multillm.backends"
 
 Purpose: TypeAlias = Literal["chat", "embedding"]
 
+_COMMON = "api_key, base_url, timeout, max_retries, default_headers, http_client, async_http_client"
 _ONLY_HTTP = ("api_key", "base_url", "max_retries", "default_headers", "http_client", "async_http_client")
 
 
@@ -43,7 +45,8 @@ def connect(
     default model. A place's default model depends on the `purpose`.
 
     Options of places reached over HTTP: `api_key`, `base_url`, `timeout` (seconds, 30), `max_retries` (2),
-    `default_headers`, `http_client` (an `httpx.Client` or `AsyncClient`, used and not closed), `async_http_client`.
+    `default_headers`, `http_client` (an `httpx.Client` or `AsyncClient`, used and not closed), `async_http_client`,
+    and the options of the place's own, such as `region` (bedrock), `provider_data` (llama_stack), `tags` (litellm).
     Options of llama.cpp in process: see `shared_core.local.connect_local`. An option that is `None` is not given,
     except `keep_alive`, whose `None` is "never unload".
 
@@ -100,29 +103,20 @@ def _connect_http(  # noqa: PLR0913 - the options that users know, by name
     default_headers: Mapping[str, str] | None = None,
     http_client: httpx.Client | httpx.AsyncClient | None = None,
     async_http_client: httpx.AsyncClient | None = None,
-    **unknown: object,
+    **own: Any,
 ) -> HttpBackend:
-    if unknown:
-        raise ConfigurationError(_unknown_options(place, unknown))
+    known_or_raise(place, own, _COMMON)
     if timeout <= 0 or max_retries < 0:
         raise ConfigurationError(f"timeout={timeout!r} must be above 0 and max_retries={max_retries!r} not below 0")
     client, async_client = _clients(http_client, async_http_client)
     return HttpBackend(
         place,
         model or _default_model(place, purpose),
-        _base_url(place, base_url),
+        _base_url(place, base_url, fields_of(place, own)),
         find_key(place, api_key),
-        HttpOptions(timeout, max_retries, default_headers),
+        HttpOptions(timeout, max_retries, {**headers_of(place, own), **(default_headers or {})}, body_of(place, own)),
         client=client,
         async_client=async_client,
-    )
-
-
-def _unknown_options(place: Place, unknown: Mapping[str, object]) -> str:
-    names = ", ".join(sorted(unknown))
-    return (
-        f"{place.name} takes no option named {names}. It takes: api_key, base_url, timeout, max_retries, "
-        f"default_headers, http_client, async_http_client; options of model files are for backend='llama_cpp'."
     )
 
 
@@ -145,19 +139,21 @@ def _default_model(place: Place, purpose: Purpose) -> str:
     return model
 
 
-def _base_url(place: Place, given: str | None) -> str:
+def _base_url(place: Place, given: str | None, filled: Mapping[str, str]) -> str:
     moved = given or (os.environ.get(place.url_variable, "").strip() if place.url_variable else "")
     if not moved:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        return place.base_url.replace("{region}", region)
+        return place.base_url.format(**{"region": region, **filled})
     url = moved.rstrip("/").removesuffix("/chat/completions")
     return _server_url(place, url) if place.server else url
 
 
 def _server_url(place: Place, url: str) -> str:
     """Servers are named in short ways: "myhost:11434", "0.0.0.0" (Ollama's own OLLAMA_HOST), a URL without /v1."""
+    usual = urlsplit(place.base_url)
     if "://" not in url:
-        default_port = urlsplit(place.base_url).port
-        url = f"http://{url}" if ":" in url else f"http://{url}:{default_port}"
+        url = f"http://{url}" if ":" in url else f"http://{url}:{usual.port}"
     url = url.replace("//0.0.0.0", "//127.0.0.1", 1)
-    return url if urlsplit(url).path.strip("/") else f"{url}/v1"
+    path = urlsplit(url).path
+    # A server that has all its APIs at the top is named with the path of the OpenAI one as well.
+    return url.removesuffix(path) + usual.path if path.strip("/") in ("", "v1") else url

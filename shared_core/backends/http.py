@@ -7,15 +7,17 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from shared_core.backends.advice import explain, warn_dropped
 from shared_core.backends.base import AsyncStream, Stream
 from shared_core.backends.catalog import Place
-from shared_core.backends.keys import SECRET_HEADERS, find_key
+from shared_core.backends.keys import SECRET_HEADERS, find_key, secrets_in
 from shared_core.backends.names import without_own_prefix
+from shared_core.backends.options import merged
 from shared_core.backends.retry import attempts
+from shared_core.backends.surface import Surface, Way
 from shared_core.errors import BackendError, ToolCallRefusedError
 from shared_core.folding import fold
 from shared_core.models import find_model, resolve_model
@@ -39,15 +41,18 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 _Answer = TypeVar("_Answer", ChatResponse, EmbedResponse, list[ListedModel])
+_NO_MODEL = ""
+_Encode: TypeAlias = Callable[[str], Call]
 
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """How a place is called: seconds for each wait (`math.inf`: no bound), retries, headers on every call."""
+    """How a place is called: seconds for each wait (`math.inf`: no bound), retries, headers and body of every call."""
 
     timeout: float = 30.0
     max_retries: int = 2
     headers: Mapping[str, str] | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
 
 
 class HttpBackend:
@@ -73,6 +78,7 @@ class HttpBackend:
         self._key = key
         self._options = options
         self._default_headers = _default_headers(options.headers or {})
+        self._surface = Surface(place.roots)
         self._transport = Transport(base_url, self._headers, self._error, client=client, async_client=async_client)
 
     @property
@@ -108,17 +114,18 @@ class HttpBackend:
 
     def chat(self, request: ChatRequest) -> ChatResponse:
         """Answer, whole. Raises a `BackendError`."""
-        call = self._encode_chat(request, stream=False)
         try:
-            return self._send(call, request.timeout, self._place.wire.decode_chat)
+            encode, decode = self._chat_encoder(request), self._place.wire.decode_chat
+            return self._send(self._id, encode, request.timeout, decode)
         except ToolCallRefusedError as error:
             return fold(self._recovered(error, request))
 
     async def achat(self, request: ChatRequest) -> ChatResponse:
         """Answer, whole. Raises a `BackendError`."""
-        call = self._encode_chat(request, stream=False)
         try:
-            return await self._asend(call, request.timeout, self._place.wire.decode_chat)
+            return await self._asend(
+                self._id, self._chat_encoder(request), request.timeout, self._place.wire.decode_chat
+            )
         except ToolCallRefusedError as error:
             return fold(self._recovered(error, request))
 
@@ -140,19 +147,28 @@ class HttpBackend:
                 yield event
 
     def _try_stream(self, request: ChatRequest) -> Stream:
-        call = self._encode_chat(request, stream=True)
-        for attempt in attempts(self._options.max_retries):
+        encode, way = self._chat_encoder(request, stream=True), Way(self._surface, self._id)
+        for attempt in attempts(self._options.max_retries, way.mends):
             time.sleep(attempt.delay)
-            with attempt, self._explained(), self._transport.stream(call, self._timeout(request.timeout)) as reply:
-                for event in self._events(reply):
-                    attempt.commit()
-                    yield event
+            with attempt, self._explained():
+                if way.asks:
+                    with way.asking(way.asks):
+                        way.learn(self.models())
+                call = way.locate(encode(way.model))
+                with self._transport.stream(call, self._timeout(request.timeout)) as reply:
+                    for event in self._events(reply):
+                        attempt.commit()
+                        yield event
 
     async def _atry_stream(self, request: ChatRequest) -> AsyncStream:
-        call = self._encode_chat(request, stream=True)
-        for attempt in attempts(self._options.max_retries):
+        encode, way = self._chat_encoder(request, stream=True), Way(self._surface, self._id)
+        for attempt in attempts(self._options.max_retries, way.mends):
             await asyncio.sleep(attempt.delay)
             with attempt, self._explained():
+                if way.asks:
+                    with way.asking(way.asks):
+                        way.learn(await self.amodels())
+                call = way.locate(encode(way.model))
                 async with (
                     self._transport.astream(call, self._timeout(request.timeout)) as reply,
                     aclosing(self._aevents(reply)) as events,
@@ -165,48 +181,64 @@ class HttpBackend:
         """Vectors in the order of the texts. Raises a `BackendError`."""
         if not request.texts:
             return EmbedResponse([], model=self._id, backend=self.name)
-        call = self._place.wire.encode_embed(request, self._id)
-        return self._send(call, request.timeout, self._place.wire.decode_embed)
+        return self._send(self._id, self._embed_encoder(request), request.timeout, self._place.wire.decode_embed)
 
     async def aembed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors in the order of the texts. Raises a `BackendError`."""
         if not request.texts:
             return EmbedResponse([], model=self._id, backend=self.name)
-        call = self._place.wire.encode_embed(request, self._id)
-        return await self._asend(call, request.timeout, self._place.wire.decode_embed)
+        return await self._asend(self._id, self._embed_encoder(request), request.timeout, self._place.wire.decode_embed)
 
     def models(self) -> list[ListedModel]:
         """Ask the place what it serves. Raises a `BackendError`."""
-        wire = self._place.wire
-        return self._send(wire.encode_models(), None, lambda reply, _: wire.decode_models(reply))
+        return self._send(_NO_MODEL, *self._listing())
 
     async def amodels(self) -> list[ListedModel]:
         """Ask the place what it serves. Raises a `BackendError`."""
         wire = self._place.wire
-        return await self._asend(wire.encode_models(), None, lambda reply, _: wire.decode_models(reply))
+        return await self._asend(
+            _NO_MODEL, lambda _: wire.encode_models(), None, lambda reply, _: wire.decode_models(reply)
+        )
+
+    def _listing(self) -> tuple[_Encode, None, Callable[[Reply, str], list[ListedModel]]]:
+        wire = self._place.wire
+        return lambda _: wire.encode_models(), None, lambda reply, _: wire.decode_models(reply)
 
     # --- drivers ---
 
-    def _send(self, call: Call, timeout: float | None, decode: Callable[[Reply, str], _Answer]) -> _Answer:
-        tries = attempts(self._options.max_retries)
+    def _send(
+        self, asked: str, encode: _Encode, timeout: float | None, decode: Callable[[Reply, str], _Answer]
+    ) -> _Answer:
+        way = Way(self._surface, asked)
+        tries = attempts(self._options.max_retries, way.mends)
         while True:
             attempt = next(tries)
             time.sleep(attempt.delay)
             with attempt, self._explained():
-                return self._signed(decode(self._transport.send(call, self._timeout(timeout)), self._id))
+                if way.asks:
+                    with way.asking(way.asks):
+                        way.learn(self.models())
+                reply = self._transport.send(way.locate(encode(way.model)), self._timeout(timeout))
+                return self._signed(decode(reply, self._id))
 
     async def _asend(
         self,
-        call: Call,
+        asked: str,
+        encode: _Encode,
         timeout: float | None,  # noqa: ASYNC109 - on each wait, not on the whole
         decode: Callable[[Reply, str], _Answer],
     ) -> _Answer:
-        tries = attempts(self._options.max_retries)
+        way = Way(self._surface, asked)
+        tries = attempts(self._options.max_retries, way.mends)
         while True:
             attempt = next(tries)
             await asyncio.sleep(attempt.delay)
             with attempt, self._explained():
-                return self._signed(decode(await self._transport.asend(call, self._timeout(timeout)), self._id))
+                if way.asks:
+                    with way.asking(way.asks):
+                        way.learn(await self.amodels())
+                reply = await self._transport.asend(way.locate(encode(way.model)), self._timeout(timeout))
+                return self._signed(decode(reply, self._id))
 
     def _events(self, reply: StreamReply) -> Iterator[Event]:
         decoder = self._place.wire.decoder(reply.headers, self._id)
@@ -233,12 +265,24 @@ class HttpBackend:
 
     # --- what all calls share ---
 
-    def _encode_chat(self, request: ChatRequest, *, stream: bool) -> Call:
+    def _chat_encoder(self, request: ChatRequest, *, stream: bool = False) -> _Encode:
+        """What makes the call for a model id; a request that the place has no form for is refused here, at once."""
+        if body := self._options.body:
+            request = request.model_copy(update={"extra": merged(body, request.extra)})
         with self._explained():
             call = self._place.wire.encode_chat(request, self._id, stream=stream)
         if call.dropped:
             warn_dropped(self.name, call.dropped)
-        return call
+
+        def encode(model: str) -> Call:
+            return call if model == self._id else self._place.wire.encode_chat(request, model, stream=stream)
+
+        return encode
+
+    def _embed_encoder(self, request: EmbedRequest) -> _Encode:
+        if body := self._options.body:
+            request = request.model_copy(update={"extra": merged(body, request.extra)})
+        return lambda model: self._place.wire.encode_embed(request, model)
 
     def _recovered(self, error: ToolCallRefusedError, request: ChatRequest) -> list[Event]:
         """The call that the place refused, if it is usable after all. Raises the error if not."""
@@ -273,6 +317,10 @@ class HttpBackend:
             return self._default_headers
         return {"authorization": f"Bearer {self._key.get_secret_value()}", **self._default_headers}
 
+    def _secrets(self) -> list[str]:
+        key = [] if self._key is None else [self._key.get_secret_value()]
+        return [*key, *secrets_in(self._default_headers)]
+
     def _error(self, reply: Reply) -> BackendError:
         return self._place.wire.error(reply, self._id)
 
@@ -281,7 +329,7 @@ class HttpBackend:
         try:
             yield
         except BackendError as error:
-            explain(error, self._place, self._id, self._key)
+            explain(error, self._place, self._id, self._secrets())
             raise
 
     # --- copies and pictures ---

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 
 from pydantic import SecretStr
+from pydantic_core import from_json
 
 from shared_core.backends.catalog import CATALOG, Place
 from shared_core.errors import ConfigurationError, MissingKeyError
 
-SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
+SECRET_HEADERS = frozenset(
+    [
+        *("authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "x-litellm-api-key"),
+        *("x-llamastack-provider-data", "x-ogx-provider-data"),
+    ]
+)
 """Header names, lower-case, whose values are never written anywhere."""
 
 
@@ -27,6 +33,20 @@ def find_key(place: Place, given: str | SecretStr | None) -> SecretStr | None:
         # An HTTP library would refuse such a header too, and quote it.
         raise ConfigurationError(f"the API key for {place.name} holds characters that no key has: copy it again")
     return SecretStr(text)
+
+
+def secrets_in(headers: Mapping[str, str]) -> list[str]:
+    """What must not be shown of these headers: the values of the secret ones, and the texts in values that are JSON."""
+    values = [value for name, value in headers.items() if name.lower() in SECRET_HEADERS]
+    return [secret for value in values for secret in (value, *_texts(value)) if secret]
+
+
+def _texts(value: str) -> list[str]:
+    try:
+        inside = from_json(value)
+    except ValueError:
+        return []
+    return [text for text in inside.values() if isinstance(text, str)] if isinstance(inside, dict) else []
 
 
 def _missing(place: Place) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -23,11 +23,13 @@ _log = logging.getLogger("shared_core")
 class Attempt:
     """One try. Its `with` block swallows an error that the next attempt may mend, until `commit` is called."""
 
-    __slots__ = ("_committed", "_last", "delay", "error")
+    __slots__ = ("_committed", "_last", "_mends", "delay", "error", "mended")
 
-    def __init__(self, delay: float, *, last: bool) -> None:
+    def __init__(self, delay: float, mends: Callable[[BackendError], bool], *, last: bool) -> None:
         self.delay = delay
         self.error: BackendError | None = None
+        self.mended = False
+        self._mends = mends
         self._last = last
         self._committed = False
 
@@ -41,25 +43,40 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, BackendError) or not error.retry or self._last or self._committed:
+        if not isinstance(error, BackendError) or self._committed:
             return False
-        if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
+        self.mended = self._mends(error)
+        if not self.mended and not self._worth_another(error):
             return False
         self.error = error
         return True
 
+    def _worth_another(self, error: BackendError) -> bool:
+        if not error.retry or self._last:
+            return False
+        return (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
 
-def attempts(max_retries: int) -> Iterator[Attempt]:
-    """`max_retries` + 1 attempts at the most; the caller sleeps `delay` seconds before each."""
-    attempt = Attempt(0.0, last=max_retries == 0)
-    yield attempt
-    for number in range(1, max_retries + 1):
+
+def _nothing(_: BackendError) -> bool:
+    return False
+
+
+def attempts(max_retries: int, mends: Callable[[BackendError], bool] = _nothing) -> Iterator[Attempt]:
+    """`max_retries` + 1 attempts at the most; the caller sleeps `delay` seconds before each.
+
+    An error that `mends` says it has mended costs no attempt and no wait.
+    """
+    number, delay = 0, 0.0
+    while True:
+        attempt = Attempt(delay, mends, last=number == max_retries)
+        yield attempt
         if attempt.error is None:
             return
-        delay = _wait(number, attempt.error)
-        _log.info("%s Trying again in %.1f s (%d of %d).", attempt.error, delay, number, max_retries)
-        attempt = Attempt(delay, last=number == max_retries)
-        yield attempt
+        delay = 0.0
+        if not attempt.mended:
+            number += 1
+            delay = _wait(number, attempt.error)
+            _log.info("%s Trying again in %.1f s (%d of %d).", attempt.error, delay, number, max_retries)
 
 
 def _wait(number: int, error: BackendError) -> float:

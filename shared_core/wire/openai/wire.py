@@ -68,7 +68,7 @@ class OpenAIWire(Dialect):
             body["dimensions"] = request.dimensions
         if self.embed_kinds:
             body["input_type"] = dict(self.embed_kinds)[request.kind]
-        return _post("/embeddings", body)
+        return _post("/embeddings", {**body, **request.extra})
 
     def decode_embed(self, reply: Reply, model: str) -> EmbedResponse:
         """The vectors, by their index. Raises `ProtocolError`."""

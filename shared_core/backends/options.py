@@ -1,0 +1,60 @@
+"""Puts the values of a place's own options where the place reads them: body, headers or URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import to_json
+
+from shared_core.backends.catalog import Place
+from shared_core.errors import ConfigurationError
+
+Json = dict[str, Any]
+
+
+def body_of(place: Place, given: Mapping[str, Any]) -> Json:
+    """The body entries of every call that the given options of this place mean."""
+    body: Json = {}
+    for name, value in given.items():
+        if path := place.options[name].body:
+            body = merged(body, _nested(path, value))
+    return body
+
+
+def headers_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of every call that the given options of this place mean; objects go as JSON."""
+    return {
+        header: value if isinstance(value, str) else to_json(value).decode()
+        for name, value in given.items()
+        for header in place.options[name].headers
+    }
+
+
+def fields_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of the place's URL that the given options fill."""
+    return {field: str(value) for name, value in given.items() if (field := place.options[name].url)}
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Json:
+    """Both, with `above` winning; objects at the same key are merged in the same way."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _nested(path: tuple[str, ...], value: Any) -> Json:  # noqa: ANN401 - the JSON boundary
+    first, *rest = path
+    return {first: _nested(tuple(rest), value) if rest else value}
+
+
+def known_or_raise(place: Place, given: Mapping[str, Any], common: str) -> None:
+    """Raise `ConfigurationError` for options that neither this place nor any takes."""
+    if unknown := sorted(given.keys() - place.options.keys()):
+        own = f", and of its own: {', '.join(place.options)}" if place.options else ""
+        raise ConfigurationError(
+            f"{place.name} takes no option named {', '.join(unknown)}. It takes: {common}{own}; options of model "
+            f"files are for backend='llama_cpp'."
+        )

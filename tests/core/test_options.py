@@ -1,0 +1,59 @@
+"""Options of a place's own go where the place reads them, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared_core import CATALOG, ChatRequest, ConfigurationError, EmbedRequest, Message, connect
+from tests.halves import Half
+from tests.raw_server import completion, serving, whole
+
+HI = ChatRequest(messages=(Message(role="user", content="Hi"),))
+
+
+def test_they_go_into_the_body_of_every_call(half: Half) -> None:
+    with serving(lambda _: [whole({**completion(content="x"), "data": [{"embedding": [1.0]}]})]) as server:
+        backend = connect("litellm", base_url=server.url, metadata={"team": "a"}, tags=["x", "y"])
+        half.chat(backend, HI.model_copy(update={"extra": {"metadata": {"job": 1}, "cache": {"no-store": True}}}))
+        half.embed(backend, EmbedRequest(texts=("a",), extra={"user": "u"}))
+    chat, embed = (request.json for request in server.received)
+    assert chat["metadata"] == {"team": "a", "tags": ["x", "y"], "job": 1}
+    assert chat["cache"] == {"no-store": True}
+    assert embed["metadata"] == {"team": "a", "tags": ["x", "y"]}
+    assert embed["user"] == "u"
+
+
+def test_they_go_into_headers(half: Half) -> None:
+    with serving(lambda _: [whole(completion(content="x"))]) as server:
+        backend = connect("openrouter", api_key="k", base_url=server.url, app_name="Mine", site_url="https://a.example")
+        half.chat(backend, HI)
+    assert server.received[0].headers["x-title"] == "Mine"
+    assert server.received[0].headers["http-referer"] == "https://a.example"
+
+
+def test_headers_of_the_callers_own_win() -> None:
+    with serving(lambda _: [whole(completion(content="x"))]) as server:
+        own = {"X-Title": "Other"}
+        connect("openrouter", api_key="k", base_url=server.url, app_name="Mine", default_headers=own).chat(HI)
+    assert server.received[0].headers["x-title"] == "Other"
+
+
+def test_they_go_into_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    backend: Any = connect("bedrock", api_key="k", region="eu-west-1")
+    assert backend.base_url == "https://bedrock-mantle.eu-west-1.api.aws/v1"
+
+
+def test_a_place_without_them_says_what_it_takes() -> None:
+    with pytest.raises(ConfigurationError, match=r"groq takes no option named region\. It takes: api_key"):
+        connect("groq", api_key="k", region="x")
+    with pytest.raises(ConfigurationError, match="and of its own: metadata, tags"):
+        connect("litellm", region="x")
+
+
+def test_every_option_goes_somewhere() -> None:
+    for place in CATALOG.values():
+        for name, option in place.options.items():
+            assert option.body or option.headers or option.url, (place.name, name)
