@@ -302,12 +302,17 @@ class ToolCallDelta:
 
 @dataclass(slots=True)
 class Timings:
-    """Seconds a place spent on a call, as it reported them; `None` is unknown."""
+    """Seconds a place spent on a call, as it reported them; `None` is unknown.
+
+    `first_token` is the wait for the first token, `load` the loading of the model that went before.
+    """
 
     queue: float | None = None
     prompt: float | None = None
     completion: float | None = None
     total: float | None = None
+    first_token: float | None = None
+    load: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
@@ -16,10 +17,12 @@ from shared_core.errors import (
     BillingError,
     ContextLengthError,
     ErrorResponse,
+    InvalidRequestError,
     ModelNotFoundError,
     PermissionDeniedError,
     RateLimitError,
 )
+from shared_core.types import ChatRequest, ImagePart
 
 _HIDDEN = "***"
 
@@ -44,6 +47,31 @@ def explain(error: BackendError, place: Place, model: str, secrets: Sequence[str
     error.args = (_without(message, secrets), *error.args[1:])
     if error.response is not None:
         error.response = _clean(error.response, secrets)
+
+
+@contextmanager
+def images_explained(place: Place, request: ChatRequest) -> Iterator[None]:
+    """Put into a place's refusal how many images were sent, and what the place is known to take."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        images = [part for message in request.messages for part in message.parts if isinstance(part, ImagePart)]
+        if images and error.response is not None:
+            error.args = (f"{error.args[0]} {_sent(images)}{_limits(place)}", *error.args[1:])
+        raise
+
+
+def _sent(images: Sequence[ImagePart]) -> str:
+    inline = sum(len(part.data or b"") or len(part.url or "") * 3 // 4 for part in images if not _is_link(part))
+    return f"The request holds {len(images)} image(s), {inline / 1e6:.1f} MB of them inline."
+
+
+def _limits(place: Place) -> str:
+    return f" {place.title} takes at most {place.image_limits}." if place.image_limits else ""
+
+
+def _is_link(part: ImagePart) -> bool:
+    return part.url is not None and not part.url.startswith("data:")
 
 
 def _sentence(text: str) -> str:

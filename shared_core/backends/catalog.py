@@ -27,8 +27,8 @@ class Place:
     `url_variable` is one that may move `base_url`. `chat_model` and `embedding_model` are taken when the caller names
     none; `None` means that the place serves what its operator chose. A `server` is run by its users, so its URL may
     come without `/v1`. A flag of `capabilities` that is set holds for every model of the place. `options` are those
-    that `connect` takes for this place alone. Where versions of a server have their API below different paths,
-    `roots` are these, the likeliest first.
+    that `connect` takes for this place alone. `image_limits` are told when images are refused. Where versions of a
+    server have their API below different paths, `roots` are these, the likeliest first.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Place:
     capabilities: Capabilities = field(default_factory=Capabilities)
     options: Mapping[str, Option] = field(default_factory=dict)
     roots: tuple[str, ...] = ("",)
+    image_limits: str | None = None
     wire: Wire = field(default_factory=OpenAIWire)
 
 
@@ -53,6 +54,7 @@ _REPEAT_PENALTY = (("repetition_penalty", "repeat_penalty"),)
 _SAMPLING = frozenset({"top_k", "min_p", "repetition_penalty"})
 _PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
 _LOGPROBS = frozenset({"logprobs", "top_logprobs"})
+_NO_SOUND_NO_FILES = frozenset({"audio", "file"})
 
 PLACES: tuple[Place, ...] = (
     Place(
@@ -63,7 +65,12 @@ PLACES: tuple[Place, ...] = (
         chat_model="openai/gpt-oss-120b",
         embedding_model="BAAI/bge-base-en-v1.5",
         aliases=("together_ai", "togetherai"),
-        wire=OpenAIWire(stream_usage=False),
+        wire=OpenAIWire(
+            stream_usage=False,
+            logprobs="count",
+            dropped=frozenset({"parallel_tool_calls", "user"}),
+            refused_parts=frozenset({"file"}),
+        ),
     ),
     Place(
         "fireworks",
@@ -74,8 +81,18 @@ PLACES: tuple[Place, ...] = (
         embedding_model="nomic-ai/nomic-embed-text-v1.5",
         aliases=("fireworks_ai",),
         capabilities=Capabilities(json_schema=True, json_schema_with_tools=False),
+        image_limits="30 images, 10 MB of base64 in all, 5 MB for an image by URL",
         wire=OpenAIWire(
-            stream_usage=False, grammar="response_format", defaults=(("context_length_exceeded_behavior", "error"),)
+            stream_usage=False,
+            grammar="response_format",
+            defaults=(("context_length_exceeded_behavior", "error"),),  # its own is to lower max_tokens silently
+            schema_with_tools="final_tool",
+            refused_parts=_NO_SOUND_NO_FILES,
+            reasoning_key="reasoning_content",
+            timing_headers=(
+                ("fireworks-server-time-to-first-token", "first_token"),
+                ("fireworks-server-processing-time", "total"),
+            ),
         ),
     ),
     Place(
@@ -85,6 +102,7 @@ PLACES: tuple[Place, ...] = (
         key="GROQ_API_KEY",
         chat_model="openai/gpt-oss-120b",
         capabilities=Capabilities(json_schema_with_tools=False),
+        image_limits="4 MB of base64, 20 MB for an image by URL, 33 megapixels, 3 to 5 images by model",
         wire=OpenAIWire(
             names=_COMPLETION_TOKENS,
             stream_usage=False,
@@ -92,6 +110,9 @@ PLACES: tuple[Place, ...] = (
             message_names=False,
             dropped=_SAMPLING | _PENALTIES,
             refused=_LOGPROBS,
+            refused_parts=_NO_SOUND_NO_FILES,
+            schema_with_tools="final_tool",
+            reasoning_key="reasoning",
         ),
     ),
     Place(
@@ -117,6 +138,11 @@ PLACES: tuple[Place, ...] = (
             stream_usage=False,
             image_urls=False,
             dropped=_SAMPLING | _PENALTIES | {"parallel_tool_calls"},
+            # The quota is charged before the call with the whole context window if no bound is sent.
+            defaults=(("max_completion_tokens", 4096),),
+            refused_parts=_NO_SOUND_NO_FILES,
+            schema_with_tools="final_tool",
+            reasoning_key="reasoning",
         ),
     ),
     Place(
@@ -127,7 +153,9 @@ PLACES: tuple[Place, ...] = (
         chat_model="llama-3.1-8b",
         embedding_model="nomic-embed-text",
         aliases=("llama_gate",),
-        wire=OpenAIWire(dropped=_SAMPLING),
+        wire=OpenAIWire(
+            dropped=_SAMPLING | {"seed", "user", "parallel_tool_calls", "reasoning_effort"}, refused=_LOGPROBS
+        ),
     ),
     Place(
         "deepinfra",
@@ -151,7 +179,12 @@ PLACES: tuple[Place, ...] = (
             "site_url": Option(headers=("http-referer",)),
             "app_name": Option(headers=("x-title",)),
         },
-        wire=OpenAIWire(developer_role=True),
+        wire=OpenAIWire(
+            developer_role=True,
+            reasoning_key="reasoning",
+            # Else providers that know no formats are asked too, and the format is dropped.
+            schema_defaults=(("provider", {"require_parameters": True}),),
+        ),
     ),
     Place(
         "nvidia",
@@ -162,7 +195,8 @@ PLACES: tuple[Place, ...] = (
         embedding_model="nvidia/llama-3.2-nv-embedqa-1b-v2",
         aliases=("nvidia_nim", "nim"),
         url_variable="NVIDIA_BASE_URL",
-        wire=OpenAIWire(dropped=_SAMPLING, embed_kinds=(("query", "query"), ("document", "passage"))),
+        image_limits="180 KB for an inline image",
+        wire=OpenAIWire(dropped=_SAMPLING | {"user"}, embed_kinds=(("query", "query"), ("document", "passage"))),
     ),
     Place(
         "bedrock",
@@ -249,6 +283,13 @@ PLACES: tuple[Place, ...] = (
         aliases=("text_generation_inference",),
         url_variable="TGI_BASE_URL",
         server=True,
+        wire=OpenAIWire(
+            dropped=_SAMPLING | {"user", "parallel_tool_calls", "reasoning_effort"},
+            # A temperature must be above 0 and a top_p below 1; the first means "always the likeliest" as well.
+            replaced=(("temperature", 0.0, 0.001), ("top_p", 1.0, None)),
+            defaults=(("max_tokens", 1024),),  # versions differ in theirs, from 20 on
+            schema_form="value",
+        ),
     ),
     Place(
         "llama_server",
@@ -276,7 +317,13 @@ PLACES: tuple[Place, ...] = (
         url_variable="LM_STUDIO_BASE_URL",
         server=True,
         capabilities=Capabilities(json_schema=True),
-        wire=OpenAIWire(names=_REPEAT_PENALTY, json_object="json_schema", image_urls=False),
+        wire=OpenAIWire(
+            names=_REPEAT_PENALTY,
+            json_object="json_schema",
+            image_urls=False,
+            dropped=frozenset({"min_p", "user", "parallel_tool_calls"}),
+            refused=_LOGPROBS,
+        ),
     ),
     Place(
         "openai_compatible",

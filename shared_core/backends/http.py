@@ -10,12 +10,11 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
-from shared_core.backends.advice import explain, warn_dropped
+from shared_core.backends.advice import explain, images_explained, warn_dropped
 from shared_core.backends.base import AsyncStream, Stream
 from shared_core.backends.catalog import Place
 from shared_core.backends.keys import SECRET_HEADERS, find_key, secrets_in
 from shared_core.backends.names import without_own_prefix
-from shared_core.backends.options import merged
 from shared_core.backends.retry import attempts
 from shared_core.backends.surface import Surface, Way
 from shared_core.errors import BackendError, ToolCallRefusedError
@@ -30,11 +29,13 @@ from shared_core.types import (
     EmbedResponse,
     Event,
     Finish,
+    FinishReason,
     ListedModel,
 )
 from shared_core.version import __version__
 from shared_core.wire import Call, Reply
-from shared_core.wire.failed_calls import recover_calls
+from shared_core.wire.failed_calls import recover_answer, recover_calls
+from shared_core.wire.merging import merged
 
 if TYPE_CHECKING:
     import httpx
@@ -115,33 +116,36 @@ class HttpBackend:
     def chat(self, request: ChatRequest) -> ChatResponse:
         """Answer, whole. Raises a `BackendError`."""
         try:
-            encode, decode = self._chat_encoder(request), self._place.wire.decode_chat
-            return self._send(self._id, encode, request.timeout, decode)
+            with images_explained(self._place, request):
+                encode, decode = self._chat_encoder(request), self._place.wire.decode_chat
+                return self._send(self._id, encode, request.timeout, decode)
         except ToolCallRefusedError as error:
             return fold(self._recovered(error, request))
 
     async def achat(self, request: ChatRequest) -> ChatResponse:
         """Answer, whole. Raises a `BackendError`."""
         try:
-            return await self._asend(
-                self._id, self._chat_encoder(request), request.timeout, self._place.wire.decode_chat
-            )
+            with images_explained(self._place, request):
+                encode, decode = self._chat_encoder(request), self._place.wire.decode_chat
+                return await self._asend(self._id, encode, request.timeout, decode)
         except ToolCallRefusedError as error:
             return fold(self._recovered(error, request))
 
     def stream(self, request: ChatRequest) -> Stream:
         """Answer, as it comes. Tried again only until the first event. Raises a `BackendError`."""
         try:
-            yield from self._try_stream(request)
+            with images_explained(self._place, request):
+                yield from self._try_stream(request)
         except ToolCallRefusedError as error:
             yield from self._recovered(error, request)
 
     async def astream(self, request: ChatRequest) -> AsyncStream:
         """Answer, as it comes. Tried again only until the first event. Raises a `BackendError`."""
         try:
-            async with aclosing(self._atry_stream(request)) as events:
-                async for event in events:
-                    yield event
+            with images_explained(self._place, request):
+                async with aclosing(self._atry_stream(request)) as events:
+                    async for event in events:
+                        yield event
         except ToolCallRefusedError as error:
             for event in self._recovered(error, request):
                 yield event
@@ -285,12 +289,14 @@ class HttpBackend:
         return lambda model: self._place.wire.encode_embed(request, model)
 
     def _recovered(self, error: ToolCallRefusedError, request: ChatRequest) -> list[Event]:
-        """The call that the place refused, if it is usable after all. Raises the error if not."""
+        """The call or answer that the place refused, if it is usable after all. Raises the error if not."""
         calls = recover_calls(error.generation, request.tools)
-        if not calls:
+        answer = recover_answer(error.generation)
+        if not calls and not answer:
             raise error
-        finish = Finish("tool_calls", request_id=error.request_id, metadata={"recovered": error.code})
-        return self._all_signed([*calls, finish])
+        reason: FinishReason = "tool_calls" if calls else "stop"
+        finish = Finish(reason, request_id=error.request_id, metadata={"recovered": error.code})
+        return self._all_signed([*answer, *calls, finish])
 
     def _timeout(self, of_request: float | None) -> float | None:
         timeout = of_request or self._options.timeout

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from shared_core.backends.catalog import Place
 from shared_core.errors import ConfigurationError
+from shared_core.wire.merging import merged
 
 Json = dict[str, Any]
 
@@ -34,15 +35,6 @@ def headers_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:
 def fields_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:
     """The fields of the place's URL that the given options fill."""
     return {field: str(value) for name, value in given.items() if (field := place.options[name].url)}
-
-
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Json:
-    """Both, with `above` winning; objects at the same key are merged in the same way."""
-    result = dict(below)
-    for key, value in above.items():
-        old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
 
 
 def _nested(path: tuple[str, ...], value: Any) -> Json:  # noqa: ANN401 - the JSON boundary

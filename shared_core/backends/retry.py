@@ -57,11 +57,7 @@ class Attempt:
         return (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
 
 
-def _nothing(_: BackendError) -> bool:
-    return False
-
-
-def attempts(max_retries: int, mends: Callable[[BackendError], bool] = _nothing) -> Iterator[Attempt]:
+def attempts(max_retries: int, mends: Callable[[BackendError], bool]) -> Iterator[Attempt]:
     """`max_retries` + 1 attempts at the most; the caller sleeps `delay` seconds before each.
 
     An error that `mends` says it has mended costs no attempt and no wait.

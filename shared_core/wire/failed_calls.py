@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from pydantic_core import from_json, to_json
 
-from shared_core.types import Tool, ToolCallDelta
+from shared_core.types import TextDelta, Tool, ToolCallDelta
+from shared_core.wire.openai.final_tool import FINAL_TOOL
 
 # Llama's own form: <function=get_weather{"city": "Paris"}</function>, also with ">" or "(" before the arguments.
 _FUNCTION = re.compile(
@@ -18,15 +19,24 @@ _FUNCTION = re.compile(
 _TAGS = re.compile(r"</?(?:tool_call|tool_calls|\|python_tag\|)>|<\|python_tag\|>|```(?:json)?")
 
 
+def recover_answer(generation: str) -> list[TextDelta]:
+    """The answer in a refused call of the final tool, which stands in for a format."""
+    answers = [arguments for name, arguments in _found(generation) if name == FINAL_TOOL]
+    return [TextDelta(to_json(arguments).decode()) for arguments in answers[:1] if isinstance(arguments, dict)]
+
+
 def recover_calls(generation: str, tools: Iterable[Tool]) -> list[ToolCallDelta]:
     """The calls in a refused generation that name one of the tools and whose arguments are an object."""
     known = {tool.name for tool in tools}
-    found = [*_functions(generation)] or [*_objects(generation)]
-    usable = [(name, arguments) for name, arguments in found if name in known and isinstance(arguments, dict)]
+    usable = [(name, args) for name, args in _found(generation) if name in known and isinstance(args, dict)]
     return [
         ToolCallDelta(index, f"call_{uuid4().hex[:24]}", name, to_json(arguments).decode())
         for index, (name, arguments) in enumerate(usable)
     ]
+
+
+def _found(generation: str) -> list[tuple[str, Any]]:
+    return [*_functions(generation)] or [*_objects(generation)]
 
 
 def _functions(text: str) -> Iterable[tuple[str, Any]]:

@@ -47,7 +47,8 @@ _OVERFLOW = re.compile(
 )
 _REFUSED_CALL = re.compile(r"tool_use_failed")
 _BILLING = re.compile(
-    r"billing|payment required|insufficient (?:credits|balance|funds)|budget.?exceeded", re.IGNORECASE
+    r"billing|payment required|blocked_api_access|insufficient (?:credits|balance|funds)|budget.?exceeded",
+    re.IGNORECASE,
 )
 _BAD_KEY = re.compile(r"(?:invalid|incorrect|wrong).{0,8}api.?key|invalid_authentication|unauthorized", re.IGNORECASE)
 _NO_MODEL = re.compile(r"model_not_found|model_not_available|model .{1,200}(?:does not exist|not found)", re.IGNORECASE)

@@ -133,7 +133,7 @@ def test_a_part_without_a_form_is_refused_before_anything_is_sent(half: Half) ->
     request = ChatRequest(messages=(Message(role="user", parts=(FilePart(url="https://x/y.pdf"),)),))
     with serving(answer) as server:
         for call in (half.chat, half.events):
-            with pytest.raises(UnsupportedError, match=r"groq \(m\): a file part") as caught:
+            with pytest.raises(UnsupportedError, match=r"groq \(m\): this place takes no file parts") as caught:
                 call(backend(server), request)
             assert caught.value.backend == "groq"
         assert server.received == []

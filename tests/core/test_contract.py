@@ -81,8 +81,8 @@ def test_chat_is_the_fold_of_stream(place: Place, half: Half) -> None:
 
 def test_what_goes_over_the_wire(place: Place, half: Half) -> None:
     image = ImagePart(data=b"png", media_type="image/png")
-    request = ask(TextPart(text="see"), image, tools=(TOOL,), tool_choice="required", max_tokens=9, temperature=0.0,
-                  stop=("X",), response_format=JsonSchema({"type": "object"}), extra={"own": 1})  # fmt: skip
+    request = ask(TextPart(text="see"), image, tools=(TOOL,), tool_choice="required", max_tokens=9, temperature=0.25,
+                  stop=("X",), extra={"own": 1})  # fmt: skip
     with serving(place_answers) as server:
         half.chat(at(place, server), request)
         half.events(at(place, server), request)
@@ -91,11 +91,19 @@ def test_what_goes_over_the_wire(place: Place, half: Half) -> None:
             assert received.path == "/v1/chat/completions"
             assert received.headers["authorization"] == f"Bearer {KEY}"
             assert len({"max_tokens", "max_completion_tokens"} & body.keys()) == 1
-            assert (body["model"], body["stop"], body["temperature"], body["own"]) == ("m", ["X"], 0.0, 1)
+            assert (body["model"], body["stop"], body["temperature"], body["own"]) == ("m", ["X"], 0.25, 1)
             assert body["messages"][0]["content"][1]["image_url"]["url"] == "data:image/png;base64,cG5n"
             assert body["tools"][0]["function"]["name"] == "f"
             assert body["tool_choice"] == "required"
-            assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+def test_a_schema_goes_over_the_wire(place: Place, half: Half) -> None:
+    schema = {"type": "object", "properties": {"x": {"const": 17}}}
+    with serving(place_answers) as server:
+        for call in (half.chat, half.events):
+            call(at(place, server), ask(response_format=JsonSchema(schema)))
+        for received in server.received:
+            assert json.dumps(schema) in json.dumps(received.json["response_format"])
 
 
 def test_embeddings_keep_their_order(place: Place, half: Half) -> None:

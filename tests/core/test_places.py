@@ -10,16 +10,23 @@ import pytest
 
 from shared_core import (
     CATALOG,
+    AudioPart,
     ChatRequest,
     DroppedOptionWarning,
     EmbedRequest,
+    FilePart,
     Grammar,
     ImagePart,
+    InvalidRequestError,
     JsonObject,
     JsonSchema,
     Message,
     NamedTool,
+    ReasoningPart,
+    Timings,
     Tool,
+    ToolCallPart,
+    ToolResultPart,
     UnsupportedError,
     connect,
 )
@@ -73,6 +80,28 @@ QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         (place, {"role": "developer"}, {"messages": [{"role": "developer", "content": "Hi"}]})
         for place in ("litellm", "openrouter", "llama_stack", "openai_compatible")
     ),
+    ("together", {"top_logprobs": 3}, {"logprobs": 3, "top_logprobs": ABSENT}),
+    ("together", {"logprobs": True}, {"logprobs": 1}),
+    ("together", {"tools": (F,), "parallel_tool_calls": False, "user": "u"}, {"parallel_tool_calls": ABSENT, "user": ABSENT}),
+    ("cerebras", {}, {"max_completion_tokens": 4096}),
+    ("tgi", {}, {"max_tokens": 1024}),
+    ("tgi", {"temperature": 0, "top_p": 1.0}, {"temperature": 0.001, "top_p": ABSENT}),
+    ("tgi", {"temperature": 0.5, "top_p": 0.9}, {"temperature": 0.5, "top_p": 0.9}),
+    ("vllm", {"temperature": 0, "top_p": 1.0}, {"temperature": 0.0, "top_p": 1.0}),
+    ("tgi", {"response_format": JsonSchema({"a": 1})}, {"response_format": {"type": "json_object", "value": {"a": 1}}}),
+    ("tgi", {"response_format": JsonObject()}, {"response_format": {"type": "json_object", "value": {"type": "object"}}}),
+    ("tgi", {"user": "u", "reasoning_effort": "low", **SAMPLING}, dict.fromkeys(["user", "reasoning_effort", *SAMPLING], ABSENT)),
+    ("openrouter", {"response_format": JsonObject()}, {"provider": {"require_parameters": True}}),
+    ("openrouter", {}, {"provider": ABSENT}),
+    (
+        "openrouter",
+        {"response_format": JsonObject(), "extra": {"provider": {"order": ["a"]}}},
+        {"provider": {"require_parameters": True, "order": ["a"]}},
+    ),
+    ("llamagate", {"seed": 1, "user": "u", "reasoning_effort": "low"}, dict.fromkeys(("seed", "user", "reasoning_effort"), ABSENT)),
+    ("llamagate", {"tools": (F,), "parallel_tool_calls": True}, {"parallel_tool_calls": ABSENT}),
+    ("lmstudio", {"tools": (F,), "parallel_tool_calls": True, "user": "u", "min_p": 0.1}, dict.fromkeys(("user", "parallel_tool_calls", "min_p"), ABSENT)),
+    ("nvidia", {"user": "u"}, {"user": ABSENT}),
     ("groq", {"name": "Ann"}, {"messages": [{"role": "user", "content": "Hi"}]}),
     ("together", {"name": "Ann"}, {"messages": [{"role": "user", "content": "Hi", "name": "Ann"}]}),
 ]  # fmt: skip
@@ -94,10 +123,77 @@ def test_just_any_json_at_lm_studio() -> None:
     assert sent("vllm", response_format=JsonObject())["response_format"] == {"type": "json_object"}
 
 
+@pytest.mark.parametrize("place", ["groq", "llamagate", "lmstudio"])
 @pytest.mark.parametrize("options", [{"logprobs": True}, {"top_logprobs": 2}])
-def test_what_is_asked_for_its_effect_is_refused_and_not_dropped(options: dict[str, Any]) -> None:
+def test_what_is_asked_for_its_effect_is_refused_and_not_dropped(place: str, options: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedError, match=r"has no .*logprobs.*: leave it out"):
-        sent("groq", **options)
+        sent(place, **options)
+
+
+AUDIO, FILE = AudioPart(data=b"RIFF", media_type="audio/wav"), FilePart(data=b"%PDF", media_type="application/pdf")
+
+
+@pytest.mark.parametrize(
+    ("place", "part"),
+    [("together", FILE), *((place, part) for place in ("groq", "cerebras", "fireworks") for part in (AUDIO, FILE))],
+)
+def test_parts_that_a_place_has_no_form_for(place: str, part: AudioPart | FilePart) -> None:
+    request = ChatRequest(messages=(Message(role="user", content=("Look", part)),))
+    with pytest.raises(UnsupportedError, match=f"takes no {part.type} parts: leave it out, or ask a backend that does"):
+        CATALOG[place].wire.encode_chat(request, "m", stream=False)
+    CATALOG["vllm"].wire.encode_chat(request, "m", stream=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [("groq", "reasoning"), ("cerebras", "reasoning"), ("openrouter", "reasoning"), ("fireworks", "reasoning_content")],
+)
+def test_reasoning_goes_back_while_the_model_is_at_work(place: str, key: str) -> None:
+    def turn(thought: str, question: str) -> list[Message]:
+        call = ToolCallPart(id="1", name="f", arguments="{}")
+        return [
+            Message(role="user", content=question),
+            Message(role="assistant", parts=(ReasoningPart(text=thought), call)),
+            Message(role="tool", parts=(ToolResultPart(call_id="1", content="4"),)),
+        ]
+
+    def thoughts(place: str) -> list[dict[str, Any]]:
+        request = ChatRequest(messages=(*turn("old", "a"), *turn("new", "b")))
+        body = json.loads(CATALOG[place].wire.encode_chat(request, "m", stream=False).body)
+        return [{name: message.get(name) for name in ("reasoning", "reasoning_content") if name in message}
+                for message in body["messages"] if message["role"] == "assistant"]  # fmt: skip
+
+    assert thoughts(place) == [{}, {key: "new"}]
+    assert thoughts("vllm") == [{}, {}]
+
+
+IMAGES = (
+    ImagePart(data=b"x" * 500_000),
+    ImagePart(url="data:image/png;base64," + "A" * 200_000),
+    ImagePart(url="https://x/y"),
+)
+
+
+def test_refused_images_are_counted_and_the_places_limits_told(half: Half) -> None:
+    request = ChatRequest(messages=(Message(role="user", parts=IMAGES),))
+    with serving(lambda _: [whole({"error": {"message": "request entity too large"}}, 413)]) as server:
+        groq, vllm = (connect(name, model="m", api_key="k", base_url=server.url) for name in ("groq", "vllm"))
+        for call in (half.chat, half.events):
+            with pytest.raises(InvalidRequestError) as caught:
+                call(groq, request)
+            assert "The request holds 3 image(s), 0.7 MB of them inline. Groq takes at most 4 MB" in str(caught.value)
+            with pytest.raises(InvalidRequestError, match=r"0\.7 MB of them inline\.$"):
+                call(vllm, request)
+            with pytest.raises(InvalidRequestError, match=r"too large\.$"):
+                call(vllm, ChatRequest(messages=(Message(role="user", content="Hi"),)))
+
+
+def test_seconds_that_fireworks_says_in_headers(half: Half) -> None:
+    times = {"fireworks-server-time-to-first-token": "0.25", "fireworks-server-processing-time": "1.5"}
+    request = ChatRequest(messages=(Message(role="user", content="Hi"),))
+    with serving(lambda _: [whole(completion(content="x"), 200, times)]) as server:
+        finish = half.chat(connect("fireworks", model="m", api_key="k", base_url=server.url), request).finish
+    assert finish.timings == Timings(first_token=0.25, total=1.5)
 
 
 @pytest.mark.parametrize("place", ["sambanova", "cerebras", "ollama", "lmstudio"])

@@ -22,6 +22,18 @@ class Dialect:
     refused: frozenset[str] = frozenset()
     defaults: tuple[tuple[str, Any], ...] = ()
 
+    replaced: tuple[tuple[str, Any, Any], ...] = ()
+    """Values of fields that are refused there, and the ones that mean the same: `None` is leaving the field out."""
+
+    refused_parts: frozenset[str] = frozenset()
+    """Types of message parts ("image", "audio", "file") that the place has no form for."""
+
+    logprobs: Literal["flag", "count"] = "flag"
+    """Log-probabilities are asked for with a flag and a number of alternatives, or with that number alone."""
+
+    reasoning_key: str | None = None
+    """The key under which reasoning goes back while a model is calling tools; elsewhere it is left out."""
+
     stream_usage: bool = True
     """Streams are asked for usage; places that send it unasked need no such option."""
 
@@ -37,6 +49,16 @@ class Dialect:
     named_tool: Literal["object", "only_tool"] = "object"
     """How one tool is forced: by naming it, or, where there is no form for that, as the only tool, "required"."""
 
+    schema_with_tools: Literal["both", "final_tool"] = "both"
+    """How JSON of a schema is asked for beside tools: as it is, or, where these exclude each other, as one more tool
+    whose arguments are the answer. They come out as text."""
+
+    schema_form: Literal["json_schema", "value"] = "json_schema"
+    """OpenAI's form, or the schema as the `value` of the format "json_object"."""
+
+    schema_defaults: tuple[tuple[str, Any], ...] = ()
+    """Body entries that go with a format."""
+
     image_urls: bool = True
     """Images may be given by http(s) URL; data URLs may be everywhere."""
 
@@ -51,6 +73,9 @@ class Dialect:
 
     metadata_headers: tuple[str, ...] = ()
     """Response headers that go into the answer's metadata."""
+
+    timing_headers: tuple[tuple[str, str], ...] = ()
+    """Response headers with seconds, and the field of `Timings` that each of them is."""
 
     grammar: Literal["response_format", "body"] | None = None
     """Where a GBNF grammar goes."""

@@ -11,7 +11,6 @@ from shared_core.types import (
     AudioPart,
     FilePart,
     ImagePart,
-    JsonSchema,
     Message,
     NamedTool,
     ReasoningPart,
@@ -36,14 +35,19 @@ _AUDIO_FORMATS = {
 
 def encode_messages(messages: tuple[Message, ...], dialect: Dialect) -> list[Json]:
     """The `messages` of a request; a turn with several tool results becomes one message for each."""
-    return [encoded for message in messages for encoded in _encode_message(message, dialect)]
+    last_question = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+    return [
+        encoded
+        for at, message in enumerate(messages)
+        for encoded in _encode_message(message, dialect, at_work=at > last_question)
+    ]
 
 
-def _encode_message(message: Message, dialect: Dialect) -> list[Json]:
+def _encode_message(message: Message, dialect: Dialect, *, at_work: bool) -> list[Json]:
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     encoded = [_encode_result(part, dialect) for part in results]
     if len(results) < len(message.parts) or not results:
-        encoded.append(_encode_turn(message, dialect))
+        encoded.append(_encode_turn(message, dialect, at_work=at_work))
     return encoded
 
 
@@ -57,9 +61,9 @@ def _encode_result(part: ToolResultPart, dialect: Dialect) -> Json:
     }
 
 
-def _encode_turn(message: Message, dialect: Dialect) -> Json:
+def _encode_turn(message: Message, dialect: Dialect, *, at_work: bool) -> Json:
+    """One turn. A model that is at work on the last question goes on from what it thought, where a place takes that."""
     calls = [_encode_call(part) for part in message.parts if isinstance(part, ToolCallPart)]
-    # Reasoning goes back only where a place asks for it: the wrong key is a 400 on Groq and Cerebras.
     parts = [p for p in message.parts if not isinstance(p, ToolCallPart | ToolResultPart | ReasoningPart)]
     role = "system" if message.role == "developer" and not dialect.developer_role else message.role
     turn: Json = {"role": role, "content": _encode_content(parts, dialect, none=bool(calls))}
@@ -67,6 +71,9 @@ def _encode_turn(message: Message, dialect: Dialect) -> Json:
         turn["name"] = message.name
     if calls:
         turn["tool_calls"] = calls
+    thought = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
+    if thought and at_work and dialect.reasoning_key is not None:
+        turn[dialect.reasoning_key] = thought
     return turn
 
 
@@ -81,6 +88,8 @@ def _encode_content(parts: Sequence[_Content], dialect: Dialect, *, none: bool) 
 
 
 def _encode_part(part: _Content, dialect: Dialect) -> Json:
+    if part.type in dialect.refused_parts:
+        raise UnsupportedError(f"this place takes no {part.type} parts: leave it out, or ask a backend that does")
     match part:
         case TextPart():
             return {"type": "text", "text": part.text}
@@ -148,11 +157,3 @@ def encode_tool_choice(choice: ToolChoice) -> str | Json:
     if isinstance(choice, NamedTool):
         return {"type": "function", "function": {"name": choice.name}}
     return choice
-
-
-def encode_json_schema(response_format: JsonSchema) -> Json:
-    """The `response_format` that asks for JSON of one schema."""
-    schema: Json = {"name": response_format.name, "schema": response_format.schema}
-    if response_format.strict is not None:
-        schema["strict"] = response_format.strict
-    return {"type": "json_schema", "json_schema": schema}

@@ -16,13 +16,14 @@ from shared_core.types import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
-    Timings,
     TokenLogprob,
-    Usage,
+    ToolCallDelta,
 )
 from shared_core.wire.faults import read_stream_error
 from shared_core.wire.framing import ServerSentEvent, SSEDecoder
+from shared_core.wire.openai.accounts import note_accounts, note_choice
 from shared_core.wire.openai.dialect import Json
+from shared_core.wire.openai.logprobs import read_logprobs
 from shared_core.wire.openai.tool_calls import ToolCallAssembler
 from shared_core.wire.thinking import TagSplitter
 
@@ -40,7 +41,6 @@ _REASONS: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-_TIMINGS = ("queue_time", "prompt_time", "completion_time", "total_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Answer:
         for choice in body.get("choices") or ():
             if choice.get("index"):
                 continue  # with `n` above 1 the others' text must not run into the first one's
-            self._note_usage(choice.get("usage"))
+            note_choice(self._finish, choice)
             self._reason = choice.get("finish_reason") or self._reason
             yield from self._events(choice.get(piece_key) or {}, choice.get("logprobs"))
 
@@ -82,11 +82,13 @@ class Answer:
         thought = piece.get("reasoning_content") or piece.get("reasoning") or piece.get("thinking")
         if thought and isinstance(thought, str):
             yield ReasoningDelta(thought)
-        yield from self._texts(_content(piece.get("content")), _logprobs(logprobs))
+        yield from self._texts(_content(piece.get("content")), read_logprobs(logprobs))
         if piece.get("refusal"):
             self._finish.metadata["refusal"] = self._finish.metadata.get("refusal", "") + piece["refusal"]
         for call in piece.get("tool_calls") or ():
-            yield self._calls.add(call)
+            event = self._calls.add(call)
+            if isinstance(event, ToolCallDelta) or event.text:
+                yield event
 
     def _texts(self, text: str, tokens: list[TokenLogprob] | None) -> Iterable[Event]:
         events = self._splitter.feed(text)
@@ -102,26 +104,7 @@ class Answer:
         for key in ("system_fingerprint", "service_tier"):
             if body.get(key):
                 finish.metadata[key] = body[key]
-        self._note_usage(body.get("usage"))
-        self._note_usage((body.get("x_groq") or {}).get("usage"))
-        self._note_timings(body.get("time_info"))
-
-    def _note_usage(self, usage: Json | None) -> None:
-        """The last usage seen, in any of its places, is the usage; places that repeat it must not be summed."""
-        if not usage:
-            return
-        self._finish.usage = Usage(
-            input=usage.get("prompt_tokens"),
-            output=usage.get("completion_tokens"),
-            cached=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
-            reasoning=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
-        )
-        self._finish.cost = usage.get("cost", self._finish.cost)
-        self._note_timings(usage)
-
-    def _note_timings(self, said: Json | None) -> None:
-        if said and any(said.get(key) is not None for key in _TIMINGS):
-            self._finish.timings = Timings(*(said.get(key) for key in _TIMINGS))
+        note_accounts(finish, body)
 
     def finish(self) -> Iterable[Event]:
         """The last events, the `Finish` included."""
@@ -130,6 +113,8 @@ class Answer:
         reason = _REASONS.get(self._reason or "", "unknown")
         if reason == "unknown" and self._reason:
             self._finish.metadata["finish_reason"] = self._reason
+        if self._calls.has_final and reason == "tool_calls":
+            reason = "stop"
         # A forced call ends with "stop" at OpenAI and with "tool_calls" elsewhere: one meaning, one word.
         self._finish.reason = "tool_calls" if len(self._calls) and reason in ("stop", "unknown") else reason
         yield self._finish
@@ -139,16 +124,6 @@ def _content(content: str | list[Json] | None) -> str:
     if isinstance(content, list):
         return "".join(part.get("text") or "" for part in content)
     return content or ""
-
-
-def _logprobs(logprobs: Json | None) -> list[TokenLogprob] | None:
-    entries = logprobs.get("content") if isinstance(logprobs, dict) else None
-    return [_logprob(entry) for entry in entries] if entries else None
-
-
-def _logprob(entry: Json) -> TokenLogprob:
-    top = [_logprob(other) for other in entry.get("top_logprobs") or ()]
-    return TokenLogprob(entry["token"], entry["logprob"], entry.get("bytes"), top)
 
 
 def decode_whole(body: bytes, head: Head) -> list[Event]:
@@ -208,7 +183,9 @@ class StreamDecoder:
         if self.done:
             return events
         if not self._answer.has_reason:
-            raise StreamInterruptedError("the stream ended before the answer did", model=self._head.model)
+            said = self._head.finish.metadata.get("error")
+            why = f": {said}" if said else ""
+            raise StreamInterruptedError(f"the stream ended before the answer did{why}", model=self._head.model)
         return [*events, *self._end()]
 
     def _events(self, message: ServerSentEvent) -> list[Event]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from shared_core.errors import UnsupportedError
 from shared_core.types import ChatRequest, Grammar, JsonSchema, NamedTool
+from shared_core.wire.merging import merged
 from shared_core.wire.openai.dialect import Dialect, Json
-from shared_core.wire.openai.messages import encode_json_schema, encode_messages, encode_tool, encode_tool_choice
+from shared_core.wire.openai.final_tool import with_final_tool
+from shared_core.wire.openai.messages import encode_messages, encode_tool, encode_tool_choice
 
 # Fields that go out under their own name, or the one that the dialect has for them.
 _PLAIN = (
@@ -30,7 +32,9 @@ def encode_request(dialect: Dialect, request: ChatRequest, model: str, *, stream
 
     Raises `UnsupportedError` for what the place has no form for.
     """
-    options = _given(request)
+    if dialect.schema_with_tools == "final_tool":
+        request = with_final_tool(request)
+    options = _given(request, dialect)
     if refused := sorted(dialect.refused & options.keys()):
         raise UnsupportedError(f"this place has no {', '.join(refused)}: leave it out, or ask another backend")
     dropped = sorted(dialect.dropped & options.keys())
@@ -45,20 +49,39 @@ def encode_request(dialect: Dialect, request: ChatRequest, model: str, *, stream
         **_format(dialect, request),
         **(_streaming(dialect, request) if stream else {}),
     }
-    return {**dict(dialect.defaults), **body, **request.extra}, dropped
+    body = {**dict(dialect.defaults), **body, **request.extra}
+    return (_with_schema_defaults(dialect, body) if request.response_format else body), dropped
 
 
-def _given(request: ChatRequest) -> Json:
+def _with_schema_defaults(dialect: Dialect, body: Json) -> Json:
+    return merged(dict(dialect.schema_defaults), body)
+
+
+def _given(request: ChatRequest, dialect: Dialect) -> Json:
     """The options that the caller set; `False` and empty are as good as not set."""
     values = request.__dict__
     options = {name: value for name in _PLAIN if (value := values[name]) is not None and value is not False}
     if request.stop:
         options["stop"] = request.stop
-    if request.top_logprobs is not None:
-        options["logprobs"] = True
     if request.tools and request.parallel_tool_calls is not None:
         options["parallel_tool_calls"] = request.parallel_tool_calls
-    return options
+    if request.logprobs or request.top_logprobs is not None:
+        _ask_for_logprobs(options, dialect)
+    return _replaced(options, dialect)
+
+
+def _ask_for_logprobs(options: Json, dialect: Dialect) -> None:
+    if dialect.logprobs == "flag":
+        options["logprobs"] = True
+    else:
+        options["logprobs"] = options.pop("top_logprobs", None) or 1
+
+
+def _replaced(options: Json, dialect: Dialect) -> Json:
+    for name, value, instead in dialect.replaced:
+        if options.get(name) == value:
+            options[name] = instead
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _tools(dialect: Dialect, request: ChatRequest) -> Json:
@@ -76,14 +99,23 @@ def _format(dialect: Dialect, request: ChatRequest) -> Json:
     match request.response_format:
         case None:
             return {}
-        case JsonSchema() as schema:
-            return {"response_format": encode_json_schema(schema)}
         case Grammar(gbnf):
             return _grammar(dialect, gbnf)
-        case _ if dialect.json_object == "json_schema":
-            return {"response_format": encode_json_schema(JsonSchema({"type": "object"}))}
+        case JsonSchema() as schema:
+            return {"response_format": _schema(dialect, schema)}
+        case _ if dialect.json_object == "json_schema" or dialect.schema_form == "value":
+            return {"response_format": _schema(dialect, JsonSchema({"type": "object"}))}
         case _:
             return {"response_format": {"type": "json_object"}}
+
+
+def _schema(dialect: Dialect, wanted: JsonSchema) -> Json:
+    if dialect.schema_form == "value":
+        return {"type": "json_object", "value": wanted.schema}
+    schema: Json = {"name": wanted.name, "schema": wanted.schema}
+    if wanted.strict is not None:
+        schema["strict"] = wanted.strict
+    return {"type": "json_schema", "json_schema": schema}
 
 
 def _grammar(dialect: Dialect, gbnf: str) -> Json:

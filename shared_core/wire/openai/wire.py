@@ -20,6 +20,7 @@ from shared_core.types import (
     EmbedResponse,
     Finish,
     ListedModel,
+    Timings,
     Usage,
 )
 from shared_core.wire.base import Call, Decoder, Reply
@@ -57,9 +58,15 @@ class OpenAIWire(Dialect):
             request_id=request_id(headers),
             rate_limits=read_rate_limits(headers),
             cost=float(cost) if cost and _NUMBER.fullmatch(cost) else None,
+            timings=self._timings(headers),
             metadata={name: headers[name] for name in self.metadata_headers if name in headers},
         )
         return Head(model, headers, finish)
+
+    def _timings(self, headers: Mapping[str, str]) -> Timings | None:
+        told = {name: headers.get(header, "") for header, name in self.timing_headers}
+        seconds = {name: float(value) for name, value in told.items() if _NUMBER.fullmatch(value)}
+        return Timings(**seconds) if seconds else None
 
     def encode_embed(self, request: EmbedRequest, model: str) -> Call:
         """`POST /embeddings`."""
