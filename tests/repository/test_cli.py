@@ -138,7 +138,7 @@ def test_a_dialogue_survives_a_failed_turn(
     ("arguments", "code", "said"),
     [
         ([*model("error-404"), "Hi"], FAILED, "Check the spelling of model='error-404'"),
-        ([*model("context-overflow"), "Hi"], FAILED, "Shorten the conversation"),
+        ([*model("context-overflow"), "Hi"], FAILED, "Shorten the prompt"),
         ([*model("truncated"), "Hi"], FAILED, "openai_compatible (truncated)"),
         (["chat", "--backend", "grok", "Hi"], MISUSED, "Did you mean 'groq'?"),
         (["chat", "Hi"], MISUSED, "TOGETHER_API_KEY"),

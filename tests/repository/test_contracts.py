@@ -31,7 +31,7 @@ BREACHES = {
     ),
     "wires do no I/O": ("shared_core/wire/framing.py", "import os"),
     "httpx is imported by transport alone": ("shared_core/backends/keys.py", "import httpx"),
-    "llama_cpp and what it needs are imported by local alone": ("shared_core/cli.py", "import numpy"),
+    "llama_cpp and what it needs are imported by local alone": ("shared_core/cli/output.py", "import numpy"),
     "provider SDKs are never imported": ("shared_core/local/files.py", "import openai"),
     "shared_core knows no framework": ("shared_core/types.py", "import langchain_core"),
     "wrappers import shared_core's public names only": (
