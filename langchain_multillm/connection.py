@@ -64,7 +64,7 @@ class Connected(BaseModel):
     """An `httpx.AsyncClient` of yours, beside an `httpx.Client`."""
 
     n_ctx: int | None = Field(default=None, ge=1)
-    """Context window in tokens, for a model in this process."""
+    """Context window in tokens, for a model in this process or at Ollama."""
 
     n_gpu_layers: int | None = None
     """Layers on the GPU, for a model in this process; -1 is all."""
@@ -85,7 +85,10 @@ class Connected(BaseModel):
     """How tokens' vectors become a text's, instead of the model's own way, for a model in this process."""
 
     keep_alive: float | None = _DEFAULT_KEEP_ALIVE
-    """Idle seconds after which a model in this process is unloaded; 0 is at once, None is never."""
+    """Idle seconds after which a model in this process, or at Ollama, is unloaded; 0 is at once, None is never.
+
+    Ollama's own default is the same, unless who runs it has set another: that is left as it is.
+    """
 
     _kept: tuple[tuple[object, ...], Backend] | None = PrivateAttr(default=None)
     _unpickled: bool = PrivateAttr(default=False)

@@ -55,12 +55,12 @@ class Connected(BaseComponent):
         default=None, exclude=True, repr=False, description="An httpx client of your own, of either kind."
     )
     async_http_client: object | None = Field(default=None, exclude=True, repr=False, description="The async one.")
-    n_ctx: int | None = Field(default=None, description="llama.cpp: context window in tokens.")
+    n_ctx: int | None = Field(default=None, description="llama.cpp and Ollama: context window in tokens.")
     n_gpu_layers: int | None = Field(default=None, description="llama.cpp: layers on the GPU, -1 for all.")
     n_threads: int | None = Field(default=None, description="llama.cpp: CPU threads.")
     model_dir: str | Path | None = Field(default=None, description="llama.cpp: where model files are searched.")
     keep_alive: float | None = Field(
-        default=300, description="llama.cpp: idle seconds until the model is unloaded, `None` for never."
+        default=300, description="llama.cpp and Ollama: idle seconds until the model is unloaded, `None` for never."
     )
 
     load_timeout: float | None = Field(default=None, description="llama.cpp: seconds for loading the model.")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from shared_core.backends.base import AsyncStream, Backend, ChatBackend, CountsTokens, EmbedBackend, Stream
     from shared_core.backends.catalog import CATALOG, Place
     from shared_core.backends.connect import connect
+    from shared_core.backends.embed_options import EmbedOptions
+    from shared_core.backends.embedding import embedder
     from shared_core.backends.names import find_backend_name
     from shared_core.errors import (
         AuthenticationError,
@@ -38,7 +40,16 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from shared_core.folding import Fold, fold
-    from shared_core.models import ModelInfo, RetiredModelWarning, find_model, resolve_model
+    from shared_core.models import (
+        ModelInfo,
+        Price,
+        RetiredModelWarning,
+        estimate_cost,
+        find_model,
+        find_price,
+        known_models,
+        resolve_model,
+    )
     from shared_core.types import (
         AudioPart,
         Capabilities,
@@ -58,6 +69,7 @@ if TYPE_CHECKING:
         Message,
         NamedTool,
         Part,
+        PartialEmbedding,
         RateLimit,
         RateLimits,
         ReasoningDelta,
@@ -77,6 +89,7 @@ if TYPE_CHECKING:
         ToolResultPart,
         Usage,
     )
+    from shared_core.wire.ollama.window import TruncatedPromptWarning
 
 # Where each public name lives. Nothing is imported before it is used: a program that only builds messages
 # loads no HTTP library, and importing a wrapper stays cheap.
@@ -95,6 +108,8 @@ _HOMES = {
         "Place",
     ),
     "shared_core.backends.connect": ("connect",),
+    "shared_core.backends.embed_options": ("EmbedOptions",),
+    "shared_core.backends.embedding": ("embedder",),
     "shared_core.backends.names": ("find_backend_name",),
     "shared_core.errors": (
         "AuthenticationError",
@@ -126,8 +141,12 @@ _HOMES = {
     ),
     "shared_core.models": (
         "ModelInfo",
+        "Price",
         "RetiredModelWarning",
+        "estimate_cost",
         "find_model",
+        "find_price",
+        "known_models",
         "resolve_model",
     ),
     "shared_core.types": (
@@ -149,6 +168,7 @@ _HOMES = {
         "Message",
         "NamedTool",
         "Part",
+        "PartialEmbedding",
         "RateLimit",
         "RateLimits",
         "ReasoningDelta",
@@ -168,6 +188,7 @@ _HOMES = {
         "ToolResultPart",
         "Usage",
     ),
+    "shared_core.wire.ollama.window": ("TruncatedPromptWarning",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -190,6 +211,7 @@ __all__ = [
     "CountsTokens",
     "DroppedOptionWarning",
     "EmbedBackend",
+    "EmbedOptions",
     "EmbedRequest",
     "EmbedResponse",
     "ErrorResponse",
@@ -213,8 +235,10 @@ __all__ = [
     "MultillmError",
     "NamedTool",
     "Part",
+    "PartialEmbedding",
     "PermissionDeniedError",
     "Place",
+    "Price",
     "ProtocolError",
     "RateLimit",
     "RateLimitError",
@@ -239,14 +263,19 @@ __all__ = [
     "ToolCallRefusedError",
     "ToolChoice",
     "ToolResultPart",
+    "TruncatedPromptWarning",
     "UnknownBackendError",
     "UnsupportedError",
     "Usage",
     "__version__",
     "connect",
+    "embedder",
+    "estimate_cost",
     "find_backend_name",
     "find_model",
+    "find_price",
     "fold",
+    "known_models",
     "resolve_model",
 ]
 

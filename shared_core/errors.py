@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from shared_core.types import RateLimits
+    from shared_core.types import PartialEmbedding, RateLimits
 
 
 class MultillmError(Exception):
@@ -92,11 +92,12 @@ class BackendError(MultillmError):
     """A call to one backend failed.
 
     `retry` says whether the same call may succeed at the same place a little later, `failover` whether another
-    place may take it. `retry_after` is in seconds.
+    place may take it. `retry_after` is in seconds. `partial` is what a failed call for vectors has brought.
     """
 
     retry: ClassVar[bool] = False
     failover: ClassVar[bool] = False
+    partial: PartialEmbedding | None = None
 
     def __init__(
         self,
@@ -230,6 +231,7 @@ class StreamInterruptedError(BackendError):
 
 
 _BY_STATUS: dict[int, type[BackendError]] = {
+    202: BackendTimeoutError,  # NVIDIA: the place still works on it, and hands the answer out elsewhere
     400: InvalidRequestError,
     401: AuthenticationError,
     402: BillingError,
@@ -238,12 +240,14 @@ _BY_STATUS: dict[int, type[BackendError]] = {
     408: BackendTimeoutError,
     409: ServerError,
     410: ModelNotFoundError,
+    412: BillingError,  # Fireworks: the account is suspended
     413: InvalidRequestError,
     422: InvalidRequestError,
     424: ServerError,
     425: ServerError,
     429: RateLimitError,
     498: RateLimitError,
+    501: UnsupportedError,
     504: BackendTimeoutError,
 }
 _SERVER_ERRORS = 500

@@ -28,6 +28,7 @@ from shared_core.wire.base import Call, Reply
 
 _REDIRECT = range(300, 400)
 _ERROR = 400
+_STILL_RUNNING = 202
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=30.0)
 """No cap on connections: with httpx's own (100, and 5 s to get one) 1,000 slow streams mostly end in a PoolTimeout."""
 
@@ -195,7 +196,7 @@ class Transport:
             response = client.send(self._request(client, call, timeout), stream=True)
         try:
             with self._errors():
-                if not response.is_success:
+                if not response.is_success or response.status_code == _STILL_RUNNING:
                     self._checked(_reply(response, response.read()))
             yield StreamReply(_headers(response), self._chunks(response))
         finally:
@@ -213,7 +214,7 @@ class Transport:
             response = await client.send(self._request(client, call, timeout), stream=True)
         try:
             with self._errors():
-                if not response.is_success:
+                if not response.is_success or response.status_code == _STILL_RUNNING:
                     self._checked(_reply(response, await response.aread()))
             yield AsyncStreamReply(_headers(response), self._achunks(response))
         finally:
@@ -248,7 +249,7 @@ class Transport:
                 f"HTTP {reply.status}: redirected to {reply.headers.get('location', 'nowhere')}, and keys are not "
                 f"sent after redirects: set base_url to the address it ends at (now {self.base_url})"
             )
-        if reply.status >= _ERROR:
+        if reply.status >= _ERROR or reply.status == _STILL_RUNNING:
             raise self._read_error(reply)
         return reply
 

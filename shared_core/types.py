@@ -401,6 +401,19 @@ class EmbedResponse:
     backend: str | None = None
 
 
+@dataclass(slots=True)
+class PartialEmbedding:
+    """What an embedding call that failed has brought all the same.
+
+    `vectors` are in the order of the texts, `None` where there is none; `failed` are the indexes of the texts whose
+    call failed. The others that have no vector were not sent any more. `usage` is that of the vectors.
+    """
+
+    vectors: list[list[float] | None]
+    failed: list[int]
+    usage: Usage = field(default_factory=Usage)
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What one model at one place can do. A flag says yes, no, or `None`: unknown, so ask and let the place refuse.

@@ -41,8 +41,11 @@ def warn_dropped(place: str, dropped: tuple[str, ...]) -> None:
 
 def explain(error: BackendError, place: Place, model: str, secrets: Sequence[str]) -> None:
     """Put backend and model into the error, an advice into its message, and take the secrets out of all of it."""
+    if error.backend is not None:
+        return  # told again by an outer call
     error.backend, error.model = place.name, model
-    advice = next((say(error, place, model) for kind, say in _ADVICE if isinstance(error, kind)), "")
+    own = next((text.format(model=model) for kind, text in place.advice.items() if isinstance(error, kind)), "")
+    advice = own or next((say(error, place, model) for kind, say in _ADVICE if isinstance(error, kind)), "")
     message = f"{place.name} ({model}): {_sentence(str(error.args[0]))} {advice}".rstrip()
     error.args = (_without(message, secrets), *error.args[1:])
     if error.response is not None:
@@ -121,7 +124,7 @@ def _money(_error: BackendError, place: Place, _model: str) -> str:
 
 
 def _window(_error: BackendError, _place: Place, _model: str) -> str:
-    return "Shorten the conversation, or take a model with a larger context window."
+    return "Shorten the prompt, or take a model with a larger context window."
 
 
 _ADVICE: tuple[tuple[type[BackendError], Callable[[BackendError, Place, str], str]], ...] = (

@@ -1,22 +1,30 @@
-"""One row for each place that speaks the OpenAI API; README's table and the contract tests read it."""
+"""One row for each place that is reached over HTTP; README's table and the contract tests read it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shared_core.errors import BackendError, ContextLengthError, ModelNotFoundError
 from shared_core.types import Capabilities
 from shared_core.wire import Wire
+from shared_core.wire.ollama import OllamaWire
 from shared_core.wire.openai import OpenAIWire
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Where the value of one of a place's own options goes: to a path in the body, to headers, or into the URL."""
+    """Where the value of one of a place's own options goes: to a path in the body, to headers, or into the URL.
+
+    `none` is what `None` means, where it does not mean that the option is not given. An option that is a `window`
+    bounds the context window.
+    """
 
     body: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     url: str | None = None
+    none: object = None
+    window: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +35,10 @@ class Place:
     `url_variable` is one that may move `base_url`. `chat_model` and `embedding_model` are taken when the caller names
     none; `None` means that the place serves what its operator chose. A `server` is run by its users, so its URL may
     come without `/v1`. A flag of `capabilities` that is set holds for every model of the place. `options` are those
-    that `connect` takes for this place alone. `image_limits` are told when images are refused. Where versions of a
-    server have their API below different paths, `roots` are these, the likeliest first.
+    that `connect` takes for this place alone. `image_limits` are told when images are refused. `embed_batch` is the
+    most texts that one call for vectors may have, where that is known. Where versions of a server have their API below
+    different paths, `roots` are these, the likeliest first. `advice` is what to do about an error there, instead of
+    what is said elsewhere; it may hold `{model}`.
     """
 
     name: str
@@ -44,8 +54,15 @@ class Place:
     capabilities: Capabilities = field(default_factory=Capabilities)
     options: Mapping[str, Option] = field(default_factory=dict)
     roots: tuple[str, ...] = ("",)
+    advice: Mapping[type[BackendError], str] = field(default_factory=dict)
     image_limits: str | None = None
+    embed_batch: int | None = None
     wire: Wire = field(default_factory=OpenAIWire)
+
+    @property
+    def tells_kind(self) -> bool:
+        """Whether the place is told if a text asks, and puts before it what its model wants."""
+        return isinstance(self.wire, OpenAIWire) and bool(self.wire.embed_kinds)
 
 
 _COMPLETION_TOKENS = (("max_tokens", "max_completion_tokens"),)
@@ -53,7 +70,7 @@ _REPEAT_PENALTY = (("repetition_penalty", "repeat_penalty"),)
 # Knobs of samplers beyond OpenAI's own.
 _SAMPLING = frozenset({"top_k", "min_p", "repetition_penalty"})
 _PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
-_LOGPROBS = frozenset({"logprobs", "top_logprobs"})
+_LOGPROBS = frozenset({"logprobs"})
 _NO_SOUND_NO_FILES = frozenset({"audio", "file"})
 
 PLACES: tuple[Place, ...] = (
@@ -70,6 +87,8 @@ PLACES: tuple[Place, ...] = (
             logprobs="count",
             dropped=frozenset({"parallel_tool_calls", "user"}),
             refused_parts=frozenset({"file"}),
+            embed_encoding=None,  # it is no field of its API's description, though it has been taken
+            embed_dimensions=False,
         ),
     ),
     Place(
@@ -93,6 +112,7 @@ PLACES: tuple[Place, ...] = (
                 ("fireworks-server-time-to-first-token", "first_token"),
                 ("fireworks-server-processing-time", "total"),
             ),
+            embed_encoding="base64",
         ),
     ),
     Place(
@@ -124,7 +144,12 @@ PLACES: tuple[Place, ...] = (
         embedding_model="E5-Mistral-7B-Instruct",
         aliases=("samba_nova",),
         capabilities=Capabilities(image_urls=False),
-        wire=OpenAIWire(image_urls=False, dropped=frozenset({"min_p"}) | _PENALTIES),
+        wire=OpenAIWire(
+            image_urls=False,
+            dropped=frozenset({"min_p", "user"}) | _PENALTIES,
+            embed_encoding="base64",
+            embed_dimensions=False,
+        ),
     ),
     Place(
         "cerebras",
@@ -165,6 +190,8 @@ PLACES: tuple[Place, ...] = (
         chat_model="meta-llama/Llama-3.3-70B-Instruct",
         embedding_model="BAAI/bge-m3",
         aliases=("deep_infra",),
+        embed_batch=1024,
+        wire=OpenAIWire(embed_encoding="base64"),
     ),
     Place(
         "openrouter",
@@ -196,7 +223,12 @@ PLACES: tuple[Place, ...] = (
         aliases=("nvidia_nim", "nim"),
         url_variable="NVIDIA_BASE_URL",
         image_limits="180 KB for an inline image",
-        wire=OpenAIWire(dropped=_SAMPLING | {"user"}, embed_kinds=(("query", "query"), ("document", "passage"))),
+        embed_batch=50,
+        wire=OpenAIWire(
+            dropped=_SAMPLING | {"user"},
+            embed_kinds=(("query", "query"), ("document", "passage")),
+            embed_encoding="base64",
+        ),
     ),
     Place(
         "bedrock",
@@ -252,15 +284,26 @@ PLACES: tuple[Place, ...] = (
     Place(
         "ollama",
         "Ollama",
-        "http://localhost:11434/v1",
+        "http://localhost:11434",
         key="OLLAMA_API_KEY",
         key_required=False,
         chat_model="llama3.1:8b",
         embedding_model="nomic-embed-text",
         url_variable="OLLAMA_HOST",
         server=True,
-        capabilities=Capabilities(tool_choice=False, json_schema=True, image_urls=False),
-        wire=OpenAIWire(image_urls=False, dropped=_SAMPLING | {"parallel_tool_calls", "user"}),
+        # Forced calls, and tools beside a format, are asked for in another way: see its wire.
+        capabilities=Capabilities(tool_choice=False, json_schema=True, json_schema_with_tools=False, image_urls=False),
+        options={
+            "num_ctx": Option(body=("options", "num_ctx"), window=True),
+            "n_ctx": Option(body=("options", "num_ctx"), window=True),
+            "keep_alive": Option(body=("keep_alive",), none=-1),
+            "think": Option(body=("think",)),
+        },
+        advice={
+            ModelNotFoundError: "Get it with: ollama pull {model}. What is there already: ollama list.",
+            ContextLengthError: "Shorten the conversation, pass a larger num_ctx, or take a model with a larger one.",
+        },
+        wire=OllamaWire(),
     ),
     Place(
         "vllm",
@@ -283,12 +326,18 @@ PLACES: tuple[Place, ...] = (
         aliases=("text_generation_inference",),
         url_variable="TGI_BASE_URL",
         server=True,
+        embed_batch=32,  # of text-embeddings-inference, its sibling
+        capabilities=Capabilities(json_schema_with_tools=False),
         wire=OpenAIWire(
             dropped=_SAMPLING | {"user", "parallel_tool_calls", "reasoning_effort"},
             # A temperature must be above 0 and a top_p below 1; the first means "always the likeliest" as well.
             replaced=(("temperature", 0.0, 0.001), ("top_p", 1.0, None)),
             defaults=(("max_tokens", 1024),),  # versions differ in theirs, from 20 on
+            refused_parts=_NO_SOUND_NO_FILES,
             schema_form="value",
+            schema_with_tools="final_tool",
+            json_object=None,  # a schema must name properties
+            text_with_calls=False,  # of both it reads the text alone
         ),
     ),
     Place(
@@ -303,7 +352,9 @@ PLACES: tuple[Place, ...] = (
         url_variable="LLAMA_SERVER_BASE_URL",
         server=True,
         capabilities=Capabilities(json_schema=True),
-        wire=OpenAIWire(names=_REPEAT_PENALTY, grammar="body", named_tool="only_tool"),
+        wire=OpenAIWire(
+            names=_REPEAT_PENALTY, grammar="body", named_tool="only_tool", refused_parts=frozenset({"file"})
+        ),
     ),
     Place(
         "lmstudio",
@@ -319,6 +370,7 @@ PLACES: tuple[Place, ...] = (
         capabilities=Capabilities(json_schema=True),
         wire=OpenAIWire(
             names=_REPEAT_PENALTY,
+            named_tool="only_tool",
             json_object="json_schema",
             image_urls=False,
             dropped=frozenset({"min_p", "user", "parallel_tool_calls"}),
@@ -334,7 +386,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("openai_like", "generic"),
         url_variable="OPENAI_COMPATIBLE_BASE_URL",
         server=True,
-        wire=OpenAIWire(developer_role=True),
+        wire=OpenAIWire(no_content=""),  # llama-cpp-python's server refuses null, and nobody refuses this
     ),
 )
 

@@ -13,10 +13,11 @@ from pydantic import SecretStr
 
 from shared_core.backends.base import Backend
 from shared_core.backends.catalog import CATALOG, Place
+from shared_core.backends.embed_options import EmbedOptions
 from shared_core.backends.http import HttpBackend, HttpOptions
 from shared_core.backends.keys import find_key
 from shared_core.backends.names import LOCAL, split_name
-from shared_core.backends.options import body_of, fields_of, headers_of, known_or_raise
+from shared_core.backends.options import body_of, fields_of, headers_of, known_or_raise, meant_by_none
 from shared_core.errors import ConfigurationError, UnknownBackendError
 
 if TYPE_CHECKING:
@@ -27,8 +28,15 @@ ENTRY_POINTS = "multillm.backends"
 
 Purpose: TypeAlias = Literal["chat", "embedding"]
 
-_COMMON = "api_key, base_url, timeout, max_retries, default_headers, http_client, async_http_client"
-_ONLY_HTTP = ("api_key", "base_url", "max_retries", "default_headers", "http_client", "async_http_client")
+_EMBEDDING = ("batch_size", "max_concurrency", "prefixes", "normalize")
+_COMMON = ", ".join(
+    ["api_key, base_url, timeout, max_retries, default_headers, http_client, async_http_client", *_EMBEDDING]
+)
+# Vectors of llama.cpp in process have length 1, and it takes all texts at once.
+_ONLY_HTTP = (
+    *("api_key", "base_url", "max_retries", "default_headers", "http_client", "async_http_client"),
+    *("batch_size", "max_concurrency", "normalize"),
+)
 
 
 def connect(
@@ -45,8 +53,9 @@ def connect(
     default model. A place's default model depends on the `purpose`.
 
     Options of places reached over HTTP: `api_key`, `base_url`, `timeout` (seconds, 30), `max_retries` (2),
-    `default_headers`, `http_client` (an `httpx.Client` or `AsyncClient`, used and not closed), `async_http_client`,
-    and the options of the place's own, such as `region` (bedrock), `provider_data` (llama_stack), `tags` (litellm).
+    `default_headers`, `http_client` (an `httpx.Client` or `AsyncClient`, used and not closed), `async_http_client`, for
+    vectors `batch_size`, `max_concurrency`, `prefixes` and `normalize` (see `EmbedOptions`), and the options of the
+    place's own, such as `region` (bedrock), `provider_data` (llama_stack), `tags` (litellm), `num_ctx` (ollama).
     Options of llama.cpp in process: see `shared_core.local.connect_local`. An option that is `None` is not given,
     except `keep_alive`, whose `None` is "never unload".
 
@@ -59,7 +68,7 @@ def connect(
         return _connect_local(model, {**given, **forever})
     place = CATALOG.get(name)
     if place is not None:
-        return _connect_http(place, model, purpose, **given)
+        return _connect_http(place, model, purpose, **given, **meant_by_none(place, options))
     return _connect_entry_point(name, model, given)
 
 
@@ -105,6 +114,7 @@ def _connect_http(  # noqa: PLR0913 - the options that users know, by name
     async_http_client: httpx.AsyncClient | None = None,
     **own: Any,
 ) -> HttpBackend:
+    embed = EmbedOptions.taken_from(own)
     known_or_raise(place, own, _COMMON)
     if timeout <= 0 or max_retries < 0:
         raise ConfigurationError(f"timeout={timeout!r} must be above 0 and max_retries={max_retries!r} not below 0")
@@ -114,7 +124,9 @@ def _connect_http(  # noqa: PLR0913 - the options that users know, by name
         model or _default_model(place, purpose),
         _base_url(place, base_url, fields_of(place, own)),
         find_key(place, api_key),
-        HttpOptions(timeout, max_retries, {**headers_of(place, own), **(default_headers or {})}, body_of(place, own)),
+        HttpOptions(
+            timeout, max_retries, {**headers_of(place, own), **(default_headers or {})}, body_of(place, own), embed
+        ),
         client=client,
         async_client=async_client,
     )
@@ -153,7 +165,10 @@ def _server_url(place: Place, url: str) -> str:
     usual = urlsplit(place.base_url)
     if "://" not in url:
         url = f"http://{url}" if ":" in url else f"http://{url}:{usual.port}"
-    url = url.replace("//0.0.0.0", "//127.0.0.1", 1)
+    url = url.replace("//0.0.0.0", "//127.0.0.1", 1).replace("//:", "//127.0.0.1:", 1)
     path = urlsplit(url).path
-    # A server that has all its APIs at the top is named with the path of the OpenAI one as well.
-    return url.removesuffix(path) + usual.path if path.strip("/") in ("", "v1") else url
+    if usual.path:
+        return url.removesuffix(path) + usual.path if path.strip("/") in ("", "v1") else url
+    # Who has all APIs at the top is named with the path of one of them as well.
+    named = next((end for end in ("/v1", "/api") if path.endswith(end)), "")
+    return url.removesuffix(named) if named else url

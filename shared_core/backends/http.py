@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 from shared_core.backends.advice import explain, images_explained, warn_dropped
 from shared_core.backends.base import AsyncStream, Stream
 from shared_core.backends.catalog import Place
+from shared_core.backends.embed_job import Plan, fitting
+from shared_core.backends.embed_options import EmbedOptions
+from shared_core.backends.embedding import aembed_all, embed_all
 from shared_core.backends.keys import SECRET_HEADERS, find_key, secrets_in
 from shared_core.backends.names import without_own_prefix
+from shared_core.backends.options import window_of
 from shared_core.backends.retry import attempts
 from shared_core.backends.surface import Surface, Way
 from shared_core.errors import BackendError, ToolCallRefusedError
@@ -33,7 +37,7 @@ from shared_core.types import (
     ListedModel,
 )
 from shared_core.version import __version__
-from shared_core.wire import Call, Reply
+from shared_core.wire import Call, Reader, Reply
 from shared_core.wire.failed_calls import recover_answer, recover_calls
 from shared_core.wire.merging import merged
 
@@ -54,6 +58,7 @@ class HttpOptions:
     max_retries: int = 2
     headers: Mapping[str, str] | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
+    embed: EmbedOptions = field(default_factory=EmbedOptions)
 
 
 class HttpBackend:
@@ -75,7 +80,7 @@ class HttpBackend:
         async_client: httpx.AsyncClient | None = None,
     ) -> None:
         self._place = place
-        self._id = resolve_model(place.name, model)
+        self._id = resolve_model(place.name, model, base_url=base_url)
         self._key = key
         self._options = options
         self._default_headers = _default_headers(options.headers or {})
@@ -100,15 +105,16 @@ class HttpBackend:
     @property
     def capabilities(self) -> Capabilities:
         """What the sources say of this model, under what holds for all models of the place."""
-        info = find_model(self.name, self._id)
+        info = find_model(self.name, self._id, base_url=self.base_url)
         known = info.capabilities if info else Capabilities()
-        return replace(known, **_set_flags(self._place.capabilities))
+        windows = [size for size in (known.context_window, window_of(self._place, self._options.body)) if size]
+        return replace(known, **_set_flags(self._place.capabilities), context_window=min(windows, default=None))
 
     def with_model(self, model: str) -> Self:
         """The same place with another model, over the same connections."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._id = resolve_model(self.name, without_own_prefix(self.name, model))
+        other._id = resolve_model(self.name, without_own_prefix(self.name, model), base_url=self.base_url)
         return other
 
     # --- calls ---
@@ -117,8 +123,8 @@ class HttpBackend:
         """Answer, whole. Raises a `BackendError`."""
         try:
             with images_explained(self._place, request):
-                encode, decode = self._chat_encoder(request), self._place.wire.decode_chat
-                return self._send(self._id, encode, request.timeout, decode)
+                encode, reader = self._chat_encoder(request)
+                return self._send(self._id, encode, request.timeout, reader.decode_chat)
         except ToolCallRefusedError as error:
             return fold(self._recovered(error, request))
 
@@ -126,8 +132,8 @@ class HttpBackend:
         """Answer, whole. Raises a `BackendError`."""
         try:
             with images_explained(self._place, request):
-                encode, decode = self._chat_encoder(request), self._place.wire.decode_chat
-                return await self._asend(self._id, encode, request.timeout, decode)
+                encode, reader = self._chat_encoder(request)
+                return await self._asend(self._id, encode, request.timeout, reader.decode_chat)
         except ToolCallRefusedError as error:
             return fold(self._recovered(error, request))
 
@@ -151,7 +157,7 @@ class HttpBackend:
                 yield event
 
     def _try_stream(self, request: ChatRequest) -> Stream:
-        encode, way = self._chat_encoder(request, stream=True), Way(self._surface, self._id)
+        (encode, reader), way = self._chat_encoder(request, stream=True), Way(self._surface, self._id)
         for attempt in attempts(self._options.max_retries, way.mends):
             time.sleep(attempt.delay)
             with attempt, self._explained():
@@ -160,12 +166,12 @@ class HttpBackend:
                         way.learn(self.models())
                 call = way.locate(encode(way.model))
                 with self._transport.stream(call, self._timeout(request.timeout)) as reply:
-                    for event in self._events(reply):
+                    for event in self._events(reply, reader):
                         attempt.commit()
                         yield event
 
     async def _atry_stream(self, request: ChatRequest) -> AsyncStream:
-        encode, way = self._chat_encoder(request, stream=True), Way(self._surface, self._id)
+        (encode, reader), way = self._chat_encoder(request, stream=True), Way(self._surface, self._id)
         for attempt in attempts(self._options.max_retries, way.mends):
             await asyncio.sleep(attempt.delay)
             with attempt, self._explained():
@@ -175,23 +181,32 @@ class HttpBackend:
                 call = way.locate(encode(way.model))
                 async with (
                     self._transport.astream(call, self._timeout(request.timeout)) as reply,
-                    aclosing(self._aevents(reply)) as events,
+                    aclosing(self._aevents(reply, reader)) as events,
                 ):
                     async for event in events:
                         attempt.commit()
                         yield event
 
     def embed(self, request: EmbedRequest) -> EmbedResponse:
-        """Vectors in the order of the texts. Raises a `BackendError`."""
-        if not request.texts:
-            return EmbedResponse([], model=self._id, backend=self.name)
-        return self._send(self._id, self._embed_encoder(request), request.timeout, self._place.wire.decode_embed)
+        """Vectors in the order of the texts, by as many calls as it takes. Raises a `BackendError`, with `partial`."""
+        return embed_all(self._embed_batch, request, self._embed_plan())
 
     async def aembed(self, request: EmbedRequest) -> EmbedResponse:
-        """Vectors in the order of the texts. Raises a `BackendError`."""
-        if not request.texts:
-            return EmbedResponse([], model=self._id, backend=self.name)
-        return await self._asend(self._id, self._embed_encoder(request), request.timeout, self._place.wire.decode_embed)
+        """Vectors in the order of the texts, by as many calls as it takes. Raises a `BackendError`, with `partial`."""
+        return await aembed_all(self._aembed_batch, request, self._embed_plan())
+
+    def with_embed_options(self, options: EmbedOptions) -> Self:
+        """The same model; what `options` say goes before what was said when it was connected."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._options = replace(self._options, embed=options.over(self._options.embed))
+        return other
+
+    def _embed_batch(self, request: EmbedRequest) -> EmbedResponse:
+        return self._send(self._id, self._embed_encoder(request), request.timeout, self._embed_decoder(request))
+
+    async def _aembed_batch(self, request: EmbedRequest) -> EmbedResponse:
+        return await self._asend(self._id, self._embed_encoder(request), request.timeout, self._embed_decoder(request))
 
     def models(self) -> list[ListedModel]:
         """Ask the place what it serves. Raises a `BackendError`."""
@@ -244,8 +259,8 @@ class HttpBackend:
                 reply = await self._transport.asend(way.locate(encode(way.model)), self._timeout(timeout))
                 return self._signed(decode(reply, self._id))
 
-    def _events(self, reply: StreamReply) -> Iterator[Event]:
-        decoder = self._place.wire.decoder(reply.headers, self._id)
+    def _events(self, reply: StreamReply, reader: Reader) -> Iterator[Event]:
+        decoder = reader.decoder(reply.headers, self._id)
         try:
             for chunk in reply.chunks:
                 yield from self._all_signed(decoder.feed(chunk))
@@ -254,8 +269,8 @@ class HttpBackend:
                 raise
         yield from self._all_signed(decoder.close())
 
-    async def _aevents(self, reply: AsyncStreamReply) -> AsyncGenerator[Event, None]:
-        decoder = self._place.wire.decoder(reply.headers, self._id)
+    async def _aevents(self, reply: AsyncStreamReply, reader: Reader) -> AsyncGenerator[Event, None]:
+        decoder = reader.decoder(reply.headers, self._id)
         try:
             async with aclosing(reply.chunks) as chunks:
                 async for chunk in chunks:
@@ -269,8 +284,8 @@ class HttpBackend:
 
     # --- what all calls share ---
 
-    def _chat_encoder(self, request: ChatRequest, *, stream: bool = False) -> _Encode:
-        """What makes the call for a model id; a request that the place has no form for is refused here, at once."""
+    def _chat_encoder(self, request: ChatRequest, *, stream: bool = False) -> tuple[_Encode, Reader]:
+        """What makes the call for a model id, and what reads the answer; what has no form is refused here, at once."""
         if body := self._options.body:
             request = request.model_copy(update={"extra": merged(body, request.extra)})
         with self._explained():
@@ -281,12 +296,19 @@ class HttpBackend:
         def encode(model: str) -> Call:
             return call if model == self._id else self._place.wire.encode_chat(request, model, stream=stream)
 
-        return encode
+        return encode, call.reader or self._place.wire
 
     def _embed_encoder(self, request: EmbedRequest) -> _Encode:
         if body := self._options.body:
             request = request.model_copy(update={"extra": merged(body, request.extra)})
         return lambda model: self._place.wire.encode_embed(request, model)
+
+    def _embed_decoder(self, request: EmbedRequest) -> Callable[[Reply, str], EmbedResponse]:
+        return lambda reply, model: fitting(self._place.wire.decode_embed(reply, model), request)
+
+    def _embed_plan(self) -> Plan:
+        place = self._place
+        return Plan(self._options.embed, self._id, self.name, place.embed_batch, place.tells_kind)
 
     def _recovered(self, error: ToolCallRefusedError, request: ChatRequest) -> list[Event]:
         """The call or answer that the place refused, if it is usable after all. Raises the error if not."""

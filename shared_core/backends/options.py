@@ -23,6 +23,23 @@ def body_of(place: Place, given: Mapping[str, Any]) -> Json:
     return body
 
 
+def meant_by_none(place: Place, given: Mapping[str, Any]) -> Json:
+    """The options of this place that were given as `None`, where that is a value."""
+    own = place.options.items()
+    return {name: option.none for name, option in own if option.none is not None and given.get(name, ()) is None}
+
+
+def window_of(place: Place, body: Mapping[str, Any]) -> int | None:
+    """The context window that the body of every call asks for."""
+    for path in (option.body for option in place.options.values() if option.window):
+        asked: Any = body
+        for step in path:
+            asked = asked.get(step) if isinstance(asked, Mapping) else None
+        if isinstance(asked, int):
+            return asked
+    return None
+
+
 def headers_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:
     """The headers of every call that the given options of this place mean; objects go as JSON."""
     return {

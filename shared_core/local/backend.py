@@ -20,6 +20,7 @@ from shared_core.local.loaded import LOADED
 from shared_core.local.options import LoadOptions, Pooling, load_options
 from shared_core.local.reply import AsyncReply, Reply
 from shared_core.local.tool_syntax import LLAMA3, detect_syntax
+from shared_core.models.prefixes import Prefixes, check_prefixes, prefixed
 from shared_core.types import (
     Capabilities,
     ChatRequest,
@@ -55,6 +56,7 @@ def connect_local(  # noqa: PLR0913 - settings, each of its own
     temperature: float = DEFAULT_TEMPERATURE,
     max_tokens: int | None = None,
     chat_template: str | None = None,
+    prefixes: Prefixes = None,
     **unknown: object,
 ) -> LocalBackend:
     """The model in the file `model`, run in this process; loaded on first use, and shared.
@@ -67,7 +69,7 @@ def connect_local(  # noqa: PLR0913 - settings, each of its own
     infinity never.
     A call may take `timeout` seconds, waiting for its turn included, and loading `load_timeout` besides.
     `temperature` and `max_tokens` hold where a request has none; `chat_template`, Jinja or "chatml", goes before
-    the model's own.
+    the model's own. `prefixes` are put before texts to embed: a pair, for queries and for documents, or "auto".
 
     Raises `ModelFileError`, `ConfigurationError` and `MissingDependencyError`.
     """
@@ -75,6 +77,7 @@ def connect_local(  # noqa: PLR0913 - settings, each of its own
         raise ConfigurationError(_unknown_options(unknown))
     _check_at_least(0, keep_alive=keep_alive, timeout=timeout, load_timeout=load_timeout, temperature=temperature)
     _check_at_least(1, max_tokens=max_tokens)
+    check_prefixes(prefixes)
     require_packages()
     return LocalBackend(
         options=load_options(find_model(model, model_dir), n_ctx, n_gpu_layers, n_threads, pooling),
@@ -85,6 +88,7 @@ def connect_local(  # noqa: PLR0913 - settings, each of its own
         temperature=temperature,
         max_tokens=max_tokens,
         chat_template=chat_template,
+        prefixes=prefixes,
     )
 
 
@@ -114,6 +118,7 @@ class LocalBackend:
     temperature: float = DEFAULT_TEMPERATURE
     max_tokens: int | None = None
     chat_template: str | None = None
+    prefixes: Prefixes = None
 
     @property
     def name(self) -> str:
@@ -171,12 +176,12 @@ class LocalBackend:
 
     def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors of length 1 in the order of the texts, pooled as the model wants it."""
-        (response,) = self._results(_embed_work(request), request.timeout)
+        (response,) = self._results(self._embed_work(request), request.timeout)
         return response
 
     async def aembed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors of length 1 in the order of the texts, without blocking the event loop."""
-        async with aclosing(self._aresults(_embed_work(request), request.timeout)) as responses:
+        async with aclosing(self._aresults(self._embed_work(request), request.timeout)) as responses:
             (response,) = [response async for response in responses]
         return response
 
@@ -220,6 +225,17 @@ class LocalBackend:
 
         return work
 
+    def _embed_work(self, request: EmbedRequest) -> Work[EmbedResponse]:
+        texts = prefixed(request.texts, request.kind, self.prefixes, self.model)
+        request = request.model_copy(update={"texts": texts})
+
+        def work(model: Model, cancellation: Cancellation) -> Iterator[EmbedResponse]:
+            from shared_core.local.embeddings import embed
+
+            yield embed(model, request, cancellation)
+
+        return work
+
     def _results(self, work: Work[T], seconds: float | None) -> Generator[T, None, None]:
         reply: Reply[T] = Reply(seconds or self.timeout)
         self._submit(Job(work, reply))
@@ -234,12 +250,3 @@ class LocalBackend:
 
     def _submit(self, task: Task) -> None:
         LOADED.submit(self.options, task, keep_alive=self.keep_alive, load_timeout=self.load_timeout)
-
-
-def _embed_work(request: EmbedRequest) -> Work[EmbedResponse]:
-    def work(model: Model, cancellation: Cancellation) -> Iterator[EmbedResponse]:
-        from shared_core.local.embeddings import embed
-
-        yield embed(model, request, cancellation)
-
-    return work

@@ -100,7 +100,8 @@ def embed(model: Model, request: EmbedRequest, cancellation: Cancellation) -> Em
     """
     if model.options.header.number("pooling_type") == model.llama.LLAMA_POOLING_TYPE_RANK:
         raise UnsupportedError(f"the model {model.options.path.name} ranks texts and gives no vectors of them")
-    texts = [_tokens(model, index, text) for index, text in enumerate(request.texts)]
+    alone = len(request.texts) == 1
+    texts = [_tokens(model, "the text" if alone else f"text {index}", text) for index, text in enumerate(request.texts)]
     return EmbedResponse(
         vectors=[_unit(row, request.dimensions).tolist() for row in _rows(model, texts, cancellation)],
         usage=Usage(input=sum(map(len, texts)), output=0),
@@ -109,17 +110,17 @@ def embed(model: Model, request: EmbedRequest, cancellation: Cancellation) -> Em
     )
 
 
-def _tokens(model: Model, index: int, text: str) -> list[int]:
+def _tokens(model: Model, name: str, text: str) -> list[int]:
     tokens = model.vocabulary.tokenize(text, frame=True)
     window = min(model.options.window, model.options.header.training_window)
     if len(tokens) > window:
         raise ContextLengthError(
-            f"text {index} has {len(tokens)} tokens, the window of {model.options.path.name} {window}; split it",
+            f"{name} has {len(tokens)} tokens, the window of {model.options.path.name} {window}; split it",
             prompt_tokens=len(tokens),
             context_window=window,
         )
     if not tokens:
-        raise InvalidRequestError(f"text {index} is empty, and {model.options.path.name} needs at least one token")
+        raise InvalidRequestError(f"{name} is empty, and {model.options.path.name} needs at least one token")
     return tokens
 
 

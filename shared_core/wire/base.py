@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from shared_core.errors import BackendError
 from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event, ListedModel
+
+Json: TypeAlias = dict[str, Any]
+"""A JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request: a path below the base URL, headers of its own, and an encoded body.
 
-    `dropped` names the options of the caller's that the place does not take and that were left out.
+    `dropped` names the options of the caller's that the place does not take and that were left out. `reader` reads
+    the answer where the wire alone cannot, because it must know what this call asked for.
     """
 
     path: str
@@ -22,6 +26,7 @@ class Call:
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    reader: Reader | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,8 @@ class Decoder(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """One HTTP API."""
-
-    def encode_chat(self, request: ChatRequest, model: str, *, stream: bool) -> Call:
-        """The call that asks for an answer. Raises `UnsupportedError` for what the API has no form for."""
-        ...
+class Reader(Protocol):
+    """What turns the answers to a chat call into our types."""
 
     def decode_chat(self, reply: Reply, model: str) -> ChatResponse:
         """The answer in a whole reply. Raises `ProtocolError`."""
@@ -63,6 +64,14 @@ class Wire(Protocol):
 
     def decoder(self, headers: Mapping[str, str], model: str) -> Decoder:
         """A fresh decoder for one streamed reply with these headers."""
+        ...
+
+
+class Wire(Reader, Protocol):
+    """One HTTP API."""
+
+    def encode_chat(self, request: ChatRequest, model: str, *, stream: bool) -> Call:
+        """The call that asks for an answer. Raises `UnsupportedError` for what the API has no form for."""
         ...
 
     def encode_embed(self, request: EmbedRequest, model: str) -> Call:

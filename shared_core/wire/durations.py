@@ -23,11 +23,14 @@ def parse_duration(text: str) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], message: str = "") -> float | None:
-    """Seconds to wait: `retry-after-ms`, `retry-after` (seconds or a date), else what the message says."""
+    """Seconds to wait: `retry-after-ms`, `retry-after` (seconds or a date), else what the message says.
+
+    LiteLLM passes on the header of the place behind it under a name of its own.
+    """
     milliseconds = parse_duration(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
-    header = headers.get("retry-after", "")
+    header = headers.get("retry-after") or headers.get("llm_provider-retry-after", "")
     seconds = parse_duration(header)
     if seconds is not None or not header:
         said = _SAYS_WAIT.search(message)

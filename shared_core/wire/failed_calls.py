@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic_core import from_json, to_json
 
 from shared_core.types import TextDelta, Tool, ToolCallDelta
-from shared_core.wire.openai.final_tool import FINAL_TOOL
+from shared_core.wire.final_tool import FINAL_TOOL
 
 # Llama's own form: <function=get_weather{"city": "Paris"}</function>, also with ">" or "(" before the arguments.
 _FUNCTION = re.compile(

@@ -8,83 +8,48 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from shared_core.errors import (
-    AuthenticationError,
-    BackendError,
-    BillingError,
-    ContextLengthError,
-    ErrorResponse,
-    ModelNotFoundError,
-    RateLimitError,
-    ToolCallRefusedError,
-    error_class,
-)
+from shared_core.errors import BackendError, ContextLengthError, ErrorResponse, ToolCallRefusedError
 from shared_core.wire.base import Reply
 from shared_core.wire.durations import retry_after
+from shared_core.wire.meanings import classify
+from shared_core.wire.overflow import read_overflow
 from shared_core.wire.rate_limits import read_rate_limits
 
 LONGEST_TEXT = 2_000
 """Characters of a body that an error quotes; an HTML page says nothing more after that."""
 
-# Throttles speak of tokens too, so they are looked for before overflow.
-_THROTTLED = re.compile(
-    r"too many tokens, please wait|(?:tokens|requests) per (?:minute|day|hour|second)|rate.?limit|too many requests"
-    r"|queue_exceeded|quota_exceeded|queue_full",
-    re.IGNORECASE,
-)
-_OVERFLOW = re.compile(
-    r"context_length_exceeded|maximum context length (?:is|of) \d+|context length is only \d+ tokens"
-    r"|longer than the model'?s context length|longer than the maximum model length"
-    r"|(?:`inputs` tokens \+ `max_new_tokens`|`inputs`) must (?:be <=|have less than) \d+"
-    r"|prompt is too long|prompt is longer than the context length|input length exceeds the context length"
-    r"|exceed(?:s|ed)? max(?:imum)? context length|exceeds? the (?:available|max(?:imum)?) context (?:size|length)"
-    r"|exceed_context_size_error|larger than the max context size|exceed context window"
-    r"|reduce the length of the (?:messages|input|prompt)|current length is \d+ while limit is \d+"
-    r"|input is too long for requested model|model_context_window_exceeded|contextwindowexceedederror"
-    r"|tokens to keep from the initial prompt is greater than the context length"
-    r"|trying to keep the first \d+ tokens when context",
-    re.IGNORECASE,
-)
-_REFUSED_CALL = re.compile(r"tool_use_failed")
-_BILLING = re.compile(
-    r"billing|payment required|blocked_api_access|insufficient (?:credits|balance|funds)|budget.?exceeded",
-    re.IGNORECASE,
-)
-_BAD_KEY = re.compile(r"(?:invalid|incorrect|wrong).{0,8}api.?key|invalid_authentication|unauthorized", re.IGNORECASE)
-_NO_MODEL = re.compile(r"model_not_found|model_not_available|model .{1,200}(?:does not exist|not found)", re.IGNORECASE)
-
-# (class, what its message or code says), the first that fits wins; only for statuses that leave the matter open.
-_MEANINGS: tuple[tuple[re.Pattern[str], type[BackendError]], ...] = (
-    (_REFUSED_CALL, ToolCallRefusedError),
-    (_THROTTLED, RateLimitError),
-    (_OVERFLOW, ContextLengthError),
-    (_BILLING, BillingError),
-    (_BAD_KEY, AuthenticationError),
-    (_NO_MODEL, ModelNotFoundError),
+_STATUS = re.compile(r"[45]\d\d")
+_STATUS_BEFORE = re.compile(r"([45]\d\d): ")
+# LiteLLM (before the ids of what stands behind it), OpenAI and most, Cerebras, NVIDIA, Bedrock, Llama Stack.
+_REQUEST_IDS = (
+    *("x-litellm-call-id", "x-request-id", "request-id", "inference-id", "nvcf-reqid", "x-amzn-requestid"),
+    "x-trace-id",
 )
 _KEPT = ("code", "type", "param", "request_id", "id", "failed_generation")
-_AMBIGUOUS = frozenset({200, 400, 413, 422, 500})
 
 
 def read_error(reply: Reply, model: str) -> BackendError:
     """The error an HTTP reply stands for; throttling is tested before overflow, and overflow before the status."""
     details = _details(reply.body)
     message = details.get("message") or _text(reply.body) or "no error text"
+    if details.get("upstream"):
+        message = f"{message}: {details['upstream']}"
+    headers = {**reply.headers, **details.get("headers", {})}
     code = next((str(details[key]) for key in ("code", "type") if details.get(key) is not None), None)
-    kind = _classify(reply.status, f"{message} {details.get('code')} {details.get('type')}")
+    kind = classify(reply.status, f"{message} {details.get('code')} {details.get('type')}")
     error = kind(
         f"HTTP {reply.status}: {message}",
         model=model,
         response=ErrorResponse(reply.status, reply.headers, _text(reply.body)),
         code=code,
         request_id=request_id(reply.headers) or _said_id(details),
-        retry_after=retry_after(reply.headers, message),
-        rate_limits=read_rate_limits(reply.headers),
+        retry_after=retry_after(headers, message),
+        rate_limits=read_rate_limits(headers),
     )
     if isinstance(error, ToolCallRefusedError):
         error.generation = str(details.get("failed_generation", ""))
     if isinstance(error, ContextLengthError):
-        error.prompt_tokens, error.context_window = _windows(message)
+        error.prompt_tokens, error.context_window = read_overflow(message)
     return error
 
 
@@ -97,21 +62,12 @@ def read_stream_error(error: object, headers: Mapping[str, str], model: str) -> 
 
 
 def _status_of(value: object) -> int | None:
+    """A status told in a body, as a field or, by Llama Stack, in front of the message."""
     if not isinstance(value, dict):
         return None
-    for key in ("status_code", "http_status_code", "status", "code"):
-        text = str(value.get(key))
-        if re.fullmatch(r"[45]\d\d", text):
-            return int(text)
-    return None
-
-
-def _classify(status: int, text: str) -> type[BackendError]:
-    if status in _AMBIGUOUS:
-        for pattern, kind in _MEANINGS:
-            if pattern.search(text):
-                return kind
-    return error_class(status)
+    told = (str(value.get(key)) for key in ("status_code", "http_status_code", "status", "code"))
+    found = next(filter(_STATUS.fullmatch, told), None) or _STATUS_BEFORE.match(str(value.get("message")))
+    return int(found if isinstance(found, str) else found[1]) if found else None
 
 
 def _details(body: bytes) -> dict[str, Any]:
@@ -130,11 +86,21 @@ def _unwrap(value: Any, outer: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN40
         return {**outer, "message": "; ".join(_validation_line(item) for item in value)}
     if not isinstance(value, dict):
         return outer
-    known = {**outer, **{key: value[key] for key in _KEPT if value.get(key)}}
-    for key in ("error", "detail"):
+    known = {**outer, **{key: value[key] for key in _KEPT if value.get(key)}, **_upstream(value.get("metadata"))}
+    for key in ("error", "detail", "errors"):
         if value.get(key):
             return _unwrap(value[key], known)
     return _unwrap(value["message"], known) if value.get("message") else known
+
+
+def _upstream(metadata: object) -> dict[str, Any]:
+    """What OpenRouter passes on of the provider behind it: its own words, and its headers."""
+    if not isinstance(metadata, dict):
+        return {}
+    raw, headers = metadata.get("raw"), metadata.get("headers")
+    said = (_double_encoded(raw) or {}).get("message", raw) if isinstance(raw, str) else None
+    told = {str(name).lower(): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
+    return {**({"upstream": said} if said else {}), **({"headers": told} if told else {})}
 
 
 def _double_encoded(text: str) -> dict[str, Any] | None:
@@ -165,19 +131,9 @@ def _text(body: bytes) -> str:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The id under which the place knows the call, for its support."""
-    names = ("x-request-id", "request-id", "inference-id", "x-litellm-call-id")
-    return next((headers[name] for name in names if headers.get(name)), None)
+    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
 
 
 def _said_id(details: Mapping[str, Any]) -> str | None:
     found = details.get("request_id") or details.get("id")
     return None if found is None else str(found)
-
-
-def _windows(message: str) -> tuple[int | None, int | None]:
-    """Prompt and window, where the text holds exactly the two numbers; the larger is the prompt."""
-    match sorted({int(number.replace(",", "")) for number in re.findall(r"\d[\d,]{2,}", message)}):
-        case [window, prompt]:
-            return prompt, window
-        case _:
-            return None, None

@@ -1,4 +1,4 @@
-"""Cuts a stream of bytes into lines and server-sent events, wherever the chunks happen to break."""
+"""Cuts a stream of bytes into lines, lines of JSON and server-sent events, wherever the chunks happen to break."""
 
 from __future__ import annotations
 
@@ -57,6 +57,23 @@ def _too_long(limit: int) -> ProtocolError:
     return ProtocolError(f"a piece of the stream is longer than {limit:,} bytes")
 
 
+class JSONLinesDecoder:
+    """Lines of one JSON value each (https://jsonlines.org); blank ones mean nothing, the last may lack its end."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self._lines = LineSplitter(limit)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The values whose lines end in this chunk."""
+        return [line for line in self._lines.feed(chunk) if line.strip()]
+
+    def close(self) -> list[bytes]:
+        """The value that the end of the stream ends, if there is one."""
+        return [line for line in self._lines.close() if line.strip()]
+
+
 @dataclass(slots=True)
 class ServerSentEvent:
     """One event: its type ("message" if it has none) and its data."""
@@ -106,6 +123,9 @@ class SSEDecoder:
             self._add(value.removeprefix(b" "))
         elif name == b"event":
             self._type = value.removeprefix(b" ").decode("utf-8", "replace")
+        elif name == b"error":  # no field of the standard: older llama-servers tell of errors so
+            self._type = "error"
+            self._add(value.removeprefix(b" "))
 
     def _add(self, data: bytes) -> None:
         self._data.append(data)

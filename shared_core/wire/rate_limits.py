@@ -11,9 +11,9 @@ from shared_core.wire.durations import parse_duration
 
 # Groq, SambaNova, Fireworks, LiteLLM and OpenAI: x-ratelimit-limit-requests; Cerebras adds a window: -requests-day;
 # Fireworks splits tokens: -tokens-prompt, -tokens-generated; Together and OpenRouter: x-ratelimit-limit alone;
-# Together's tokens: x-tokenlimit-limit.
+# Together's tokens: x-tokenlimit-limit; LiteLLM's virtual keys: x-ratelimit-api_key-limit-requests.
 _NAME = re.compile(
-    r"x-(?P<family>ratelimit|tokenlimit)-(?P<field>limit|remaining|reset)"
+    r"x-(?P<family>ratelimit|tokenlimit)-(?P<scope>(?:api_key-)?)(?P<field>limit|remaining|reset)"
     r"(?:-(?P<kind>requests|tokens))?(?P<window>(?:-[a-z-]+)?)$"
 )
 _EPOCH_SECONDS = 1e9
@@ -27,7 +27,7 @@ def read_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
         match = _NAME.fullmatch(name)
         if match is not None:
             kind = match["kind"] or ("tokens" if match["family"] == "tokenlimit" else "requests")
-            windows.setdefault((kind, match["window"]), {})[match["field"]] = value
+            windows.setdefault((kind, match["scope"] + match["window"]), {})[match["field"]] = value
     if not windows:
         return None
     return RateLimits(*(_tightest(_windows_of(kind, windows)) for kind in ("requests", "tokens")))

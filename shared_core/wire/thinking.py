@@ -16,14 +16,16 @@ class TagSplitter:
     belong to neither side.
     """
 
-    __slots__ = ("_end", "_held", "_inside", "_open", "_strip", "_tags")
+    __slots__ = ("_begun", "_end", "_held", "_inside", "_line_ends", "_open", "_tags", "_thought")
 
     def __init__(self, tags: tuple[tuple[str, str], ...] = (THINK, REASONING)) -> None:
         self._tags = tags
         self._held = ""
         self._end = ""
+        self._line_ends = ""  # behind the last reasoning: within it only if more follows
+        self._begun = False  # some reasoning is out
         self._inside = False
-        self._strip = False  # right behind a tag
+        self._thought = False  # there was a tag
         self._open = True  # nothing but blanks and reasoning so far: a tag may begin
 
     def feed(self, text: str) -> list[TextDelta | ReasoningDelta]:
@@ -38,10 +40,11 @@ class TagSplitter:
 
     def close(self) -> list[TextDelta | ReasoningDelta]:
         """What was held back because it might have become a tag."""
-        held, self._held = self._held.lstrip("\n") if self._strip else self._held, ""
-        if not held:
-            return []
-        return [ReasoningDelta(held) if self._inside else TextDelta(held)]
+        held, self._held = self._held, ""
+        if self._inside:
+            return [ReasoningDelta(self._line_ends + held)] if held else []
+        text = held.lstrip("\n") if self._thought else held
+        return [TextDelta(text)] if text else []
 
     def _step(self, events: list[TextDelta | ReasoningDelta]) -> bool:
         return self._read_reasoning(events) if self._inside else self._read_beginning(events)
@@ -50,27 +53,32 @@ class TagSplitter:
         start = self._held.lstrip()
         for begin, end in self._tags:
             if start.startswith(begin):
-                self._held, self._end, self._inside, self._strip = start.removeprefix(begin), end, True, True
+                self._held, self._end, self._inside = start.removeprefix(begin), end, True
                 return True
         if not any(begin.startswith(start) for begin, _ in self._tags):
-            events.append(TextDelta(start if self._strip else self._held))
+            events.append(TextDelta(start if self._thought else self._held))
             self._held, self._open = "", False
         return False
 
     def _read_reasoning(self, events: list[TextDelta | ReasoningDelta]) -> bool:
-        if self._strip:
-            self._held = self._held.lstrip("\n")
         thought, found, rest = self._held.partition(self._end)
         kept = "" if found else _partial(thought, self._end)
-        thought = thought.removesuffix(kept)
-        if thought:
-            events.append(ReasoningDelta(thought))
-            self._strip = False
+        self._think(thought.removesuffix(kept), events)
         if not found:
             self._held = kept
             return False
-        self._held, self._inside, self._strip = rest, False, True
+        self._held, self._inside, self._thought = rest, False, True
         return bool(rest)
+
+    def _think(self, thought: str, events: list[TextDelta | ReasoningDelta]) -> None:
+        thought = self._line_ends + thought
+        if not self._begun:
+            thought = thought.lstrip("\n")
+        inner = thought.rstrip("\n")
+        self._line_ends = thought.removeprefix(inner)
+        if inner:
+            events.append(ReasoningDelta(inner))
+            self._begun = True
 
 
 def _partial(text: str, mark: str) -> str:

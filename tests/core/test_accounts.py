@@ -34,6 +34,10 @@ def test_cached_and_reasoning_tokens_in_both_their_places() -> None:
     assert answer(usage={"prompt_tokens": 5, "prompt_tokens_details": None}).usage == Usage(5)
 
 
+def test_a_count_below_zero_is_unknown() -> None:
+    assert answer(usage={"prompt_tokens": -1, "completion_tokens": 0}).usage == Usage(None, 0)
+
+
 def test_cost_by_both_its_names() -> None:
     assert answer(usage={"cost": 0.5}).finish.cost == 0.5
     assert answer(usage={"estimated_cost": 0.25}).finish.cost == 0.25

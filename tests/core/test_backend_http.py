@@ -257,7 +257,7 @@ def test_a_stream_that_stalls(half: Half) -> None:
     with serving(lambda _: [STREAM[0], STREAM[1], never]) as server:
         seen: list[Event] = []
         with pytest.raises(BackendTimeoutError, match="the rest of the answer"):
-            half.events(backend(server, timeout=0.05), HI, seen)
+            half.events(backend(server, timeout=0.4), HI, seen)
         assert seen == [TextDelta("Hel")]
         never.set()
 
@@ -483,3 +483,12 @@ def test_a_server_error_is_a_server_error(half: Half) -> None:
     with serving(lambda _: [whole(b"<html><title>Bad</title>", 502)]) as server:
         with pytest.raises(ServerError, match="an HTML page titled 'Bad'"):
             half.events(backend(server), HI)
+
+
+def test_an_answer_that_is_still_being_worked_on_is_a_timeout_and_not_an_answer(half: Half) -> None:
+    with serving(lambda _: [whole(b"", 202, {"nvcf-reqid": "r-7"})]) as server:
+        nvidia = connect("nvidia", model="m", api_key=KEY, base_url=server.url, max_retries=0)
+        for call in (half.chat, half.events):
+            with pytest.raises(BackendTimeoutError, match="HTTP 202") as caught:
+                call(nvidia, HI)
+            assert caught.value.request_id == "r-7"

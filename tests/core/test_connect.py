@@ -129,11 +129,18 @@ def test_a_place_without_embeddings_says_so() -> None:
 @pytest.mark.parametrize(
     ("name", "variable", "value", "url"),
     [
-        ("ollama", None, None, "http://localhost:11434/v1"),
-        ("ollama", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434/v1"),
-        ("ollama", "OLLAMA_HOST", "box:99", "http://box:99/v1"),
-        ("ollama", "OLLAMA_HOST", "https://box/", "https://box/v1"),
-        ("ollama", "OLLAMA_HOST", "https://box/prefix/v1", "https://box/prefix/v1"),
+        ("ollama", None, None, "http://localhost:11434"),
+        ("ollama", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434"),
+        ("ollama", "OLLAMA_HOST", ":99", "http://127.0.0.1:99"),
+        ("ollama", "OLLAMA_HOST", "box:99", "http://box:99"),
+        ("ollama", "OLLAMA_HOST", "http://box:99/", "http://box:99"),
+        ("ollama", "OLLAMA_HOST", "http://box:99/v1", "http://box:99"),
+        ("ollama", "OLLAMA_HOST", "https://box/", "https://box"),
+        ("ollama", "OLLAMA_HOST", "https://box/prefix/v1", "https://box/prefix"),
+        ("ollama", "OLLAMA_HOST", "https://box/prefix", "https://box/prefix"),
+        ("ollama", "OLLAMA_HOST", "http://api", "http://api"),
+        ("ollama", "OLLAMA_HOST", "https://ollama.com/api", "https://ollama.com"),
+        ("openai_compatible", "OPENAI_COMPATIBLE_BASE_URL", "box:11434", "http://box:11434/v1"),
         ("litellm", None, None, "http://localhost:4000/v1"),
         ("bedrock", None, None, "https://bedrock-mantle.us-east-1.api.aws/v1"),
         ("bedrock", "AWS_REGION", "eu-west-1", "https://bedrock-mantle.eu-west-1.api.aws/v1"),
@@ -142,7 +149,7 @@ def test_a_place_without_embeddings_says_so() -> None:
 def test_urls(monkeypatch: pytest.MonkeyPatch, name: str, variable: str | None, value: str | None, url: str) -> None:
     if variable and value:
         monkeypatch.setenv(variable, value)
-    assert connect(name, api_key="k").base_url == url  # type: ignore[attr-defined]
+    assert connect(name, model="m", api_key="k").base_url == url  # type: ignore[attr-defined]
 
 
 def test_a_url_of_the_callers() -> None:

@@ -24,22 +24,18 @@ from shared_core import (
     RateLimitError,
     StreamInterruptedError,
     TextPart,
-    Tool,
     connect,
     fold,
 )
 from shared_core.wire.openai import OpenAIWire
+from tests.core.speech import PNG, TOOL, speech_of
 from tests.halves import Half
-from tests.raw_server import RawServer, Received, Step, completion, delta, serving, sse, whole
+from tests.raw_server import RawServer, serving, whole
 
 KEY = "sk-contract-secret-987654"
 NEW = Place("new_place", "A new place", "https://new.example/v1", key="NEW_PLACE_KEY", chat_model="x",
             wire=OpenAIWire(names=(("max_tokens", "max_completion_tokens"),)))  # fmt: skip
 """A backend that only this test adds: all it takes is the row."""
-
-CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
-USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
-TOOL = Tool(name="f", parameters={"type": "object", "properties": {"x": {"type": "integer"}}})
 
 
 @pytest.fixture(params=[*CATALOG, NEW.name])
@@ -56,20 +52,8 @@ def ask(*parts: Any, **options: Any) -> ChatRequest:
     return ChatRequest(messages=(Message(role="user", parts=parts or ("Hi",)),), **options)
 
 
-def place_answers(request: Received) -> list[Step]:
-    body = request.json
-    if request.path == "/v1/embeddings":
-        vectors = [{"index": i, "embedding": [i, 0.5]} for i, _ in enumerate(body["input"])]
-        return [whole({"data": vectors[::-1], "model": "m", "usage": {"prompt_tokens": 2}})]
-    message = {"tool_calls": [CALL]} if "tools" in body else {"content": "Hello", "reasoning": "hm"}
-    reason = "tool_calls" if "tools" in body else "stop"
-    if not body.get("stream"):
-        return [whole(completion(reason, USAGE, **message))]
-    return sse(delta(role="assistant", content=""), delta(**message), delta(reason), {"choices": [], "usage": USAGE})
-
-
 def test_chat_is_the_fold_of_stream(place: Place, half: Half) -> None:
-    with serving(place_answers) as server:
+    with serving(speech_of(place).answer) as server:
         backend = at(place, server)
         for request in (ask(), ask(tools=(TOOL,))):
             response, events = half.chat(backend, request), half.events(backend, request)
@@ -83,31 +67,27 @@ def test_what_goes_over_the_wire(place: Place, half: Half) -> None:
     image = ImagePart(data=b"png", media_type="image/png")
     request = ask(TextPart(text="see"), image, tools=(TOOL,), tool_choice="required", max_tokens=9, temperature=0.25,
                   stop=("X",), extra={"own": 1})  # fmt: skip
-    with serving(place_answers) as server:
+    with serving(speech_of(place).answer) as server:
         half.chat(at(place, server), request)
         half.events(at(place, server), request)
         for received in server.received:
-            body = received.json
-            assert received.path == "/v1/chat/completions"
+            assert received.path == speech_of(place).chat
             assert received.headers["authorization"] == f"Bearer {KEY}"
-            assert len({"max_tokens", "max_completion_tokens"} & body.keys()) == 1
-            assert (body["model"], body["stop"], body["temperature"], body["own"]) == ("m", ["X"], 0.25, 1)
-            assert body["messages"][0]["content"][1]["image_url"]["url"] == "data:image/png;base64,cG5n"
-            assert body["tools"][0]["function"]["name"] == "f"
-            assert body["tool_choice"] == "required"
+            said = {"model": "m", "temperature": 0.25, "stop": ["X"], "limits": [9], "own": 1}
+            assert speech_of(place).read(received.json) == {**said, "images": [PNG], "forced": ["f"], "schema": None}
 
 
 def test_a_schema_goes_over_the_wire(place: Place, half: Half) -> None:
     schema = {"type": "object", "properties": {"x": {"const": 17}}}
-    with serving(place_answers) as server:
+    with serving(speech_of(place).answer) as server:
         for call in (half.chat, half.events):
             call(at(place, server), ask(response_format=JsonSchema(schema)))
         for received in server.received:
-            assert json.dumps(schema) in json.dumps(received.json["response_format"])
+            assert speech_of(place).read(received.json)["schema"] == schema
 
 
 def test_embeddings_keep_their_order(place: Place, half: Half) -> None:
-    with serving(place_answers) as server:
+    with serving(speech_of(place).answer) as server:
         response = half.embed(at(place, server), EmbedRequest(texts=("a", "b", "c")))
     assert response.vectors == [[0, 0.5], [1, 0.5], [2, 0.5]]
     assert (response.backend, response.usage.input) == (place.name, 2)
@@ -131,7 +111,7 @@ def test_errors(place: Place, half: Half, status: int, message: str, kind: type[
 
 
 def test_a_cut_stream_is_never_a_short_answer(place: Place, half: Half) -> None:
-    with serving(lambda _: sse(delta(content="Hel"), done=False)) as server, pytest.raises(StreamInterruptedError):
+    with serving(lambda _: speech_of(place).cut) as server, pytest.raises(StreamInterruptedError):
         half.events(at(place, server), ask())
 
 

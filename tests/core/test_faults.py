@@ -18,8 +18,11 @@ from shared_core import (
     InvalidRequestError,
     ModelNotFoundError,
     PermissionDeniedError,
+    RateLimit,
     RateLimitError,
+    RateLimits,
     ServerError,
+    UnsupportedError,
 )
 from shared_core.wire.base import Reply
 from shared_core.wire.durations import parse_duration, retry_after
@@ -62,6 +65,25 @@ CASES: list[tuple[str, int, Any, type[BackendError]]] = [
     ("html 502", 502, b"<html><head><title>502 Bad Gateway</title></head></html>", ServerError),
     ("504", 504, b"", BackendTimeoutError),
     ("529", 529, nested("overloaded"), ServerError),
+    ("together overflow, 403", 403, nested("The input (170071 tokens) is longer than the model's context length (131072 tokens)."), ContextLengthError),
+    ("not paid for, 403", 403, nested("Payment required: insufficient balance"), BillingError),
+    ("a key that is not enough, 403", 403, nested("Unauthorized for this model"), PermissionDeniedError),
+    ("groq spend cap, 400", 400, nested("This organization has reached its spend limit", code="blocked_api_access"), BillingError),
+    ("fireworks suspended, 412", 412, nested("Account is suspended"), BillingError),
+    ("nvidia still running, 202", 202, b"", BackendTimeoutError),
+    ("litellm budget, 422", 422, nested("ExceededBudget: over budget", type="budget_exceeded"), BillingError),
+    ("litellm budget, 429", 429, nested("ExceededBudget: over budget", type="budget_exceeded"), BillingError),
+    ("groq rate limit with an offer", 429, nested("Rate limit reached. Upgrade at https://console.groq.com/settings/billing"), RateLimitError),
+    ("litellm key without a database", 400, nested("No connected db.", type="no_db_connection"), AuthenticationError),
+    ("litellm model", 400, nested("litellm.BadRequestError: You passed in model=nope. There are no healthy deployments for this model"), ModelNotFoundError),
+    ("vllm without tools", 400, nested('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', code=400), UnsupportedError),
+    ("vllm without images", 400, nested("x is not a multimodal model", code=400), UnsupportedError),
+    ("llama-server without templates", 500, nested("tools param requires --jinja flag", code=500), UnsupportedError),
+    ("llama-server without images", 500, nested("image input is not supported - hint: mmproj", code=500), UnsupportedError),
+    ("501", 501, nested("not implemented"), UnsupportedError),
+    ("litellm option", 400, nested("litellm.UnsupportedParamsError: groq does not support parameters: ['logprobs']"), UnsupportedError),
+    ("litellm model, older", 400, nested("Invalid model name passed in model=x. Call `/v1/models` to view available models"), ModelNotFoundError),
+    ("llama_cpp.server validation", 500, nested("1 validation error:\n  {'type': 'literal_error'}"), InvalidRequestError),
     ("an unknown 4xx", 418, {"message": "teapot"}, InvalidRequestError),
 ]  # fmt: skip
 
@@ -84,6 +106,7 @@ def test_every_envelope_finds_its_class(status: int, body: Any, kind: type[Backe
         ({"detail": {"error": "inside detail"}}, "inside detail"),
         ({"detail": [{"loc": ["body", "top_p"], "msg": "too large"}, "second"]}, "body.top_p: too large; second"),
         (nested('{"error": {"message": "encoded twice", "code": "c"}}'), "encoded twice"),
+        ({"error": {"detail": {"errors": [{"loc": ["body", "n"], "msg": "missing"}]}}}, "body.n: missing"),
         (nested("{not json"), "{not json"),
         (nested("{}"), "{}"),
         (b"plain text", "plain text"),
@@ -96,6 +119,34 @@ def test_every_envelope_finds_its_class(status: int, body: Any, kind: type[Backe
 )
 def test_the_message_is_found_in_every_envelope(body: Any, said: str) -> None:
     assert str(read(400, body)) == f"HTTP 400: {said}"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({"raw": "x is temporarily rate-limited upstream"}, "Provider returned error: x is temporarily rate-limited upstream"),
+        ({"raw": '{"error": {"message": "overloaded"}}'}, "Provider returned error: overloaded"),
+        ({"raw": None}, "Provider returned error"),
+        ({"provider_name": "A"}, "Provider returned error"),
+        ("text", "Provider returned error"),
+    ],
+)  # fmt: skip
+def test_what_the_provider_behind_openrouter_said(metadata: object, said: str) -> None:
+    error = read(429, {"error": {"code": 429, "message": "Provider returned error", "metadata": metadata}})
+    assert str(error) == f"HTTP 429: {said}"
+    assert isinstance(error, RateLimitError)
+
+
+def test_limits_in_the_body_of_an_error() -> None:
+    limits = {"X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "0", "Retry-After": "7"}
+    error = read(429, nested("Rate limit exceeded", code=429, metadata={"headers": limits}))
+    assert error.rate_limits == RateLimits(RateLimit(20, 0), None)
+    assert error.retry_after == 7
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "inference-id", "nvcf-reqid", "x-amzn-requestid", "x-trace-id"])
+def test_request_ids_by_all_their_names(name: str) -> None:
+    assert read(500, {}, **{name: "r-1"}).request_id == "r-1"
 
 
 def test_a_long_body_is_cut() -> None:
@@ -131,6 +182,8 @@ def test_an_error_in_a_stream_has_the_status_it_names() -> None:
     outer = read_stream_error({"error": {"message": "busy"}, "status_code": 503}, {}, "m")
     assert type(outer) is ServerError
     assert outer.status == 503
+    before = read_stream_error({"error": {"message": "400: {'errors': []}"}}, {}, "m")
+    assert (type(before), before.status) == (InvalidRequestError, 400)
     text = read_stream_error("it broke", {}, "m")
     assert (type(text), str(text)) == (ServerError, "HTTP 500: it broke")
 
@@ -152,6 +205,7 @@ def test_waiting_times_come_from_headers_first() -> None:
     assert retry_after({}, "Please try again in 5.289s. Visit") == 5.289
     assert retry_after({}, "Please try again in 1m2.5s.") == 62.5
     assert retry_after({}, "no idea") is None
+    assert retry_after({"llm_provider-retry-after": "4"}) == 4.0
     assert retry_after({"retry-after": "never"}) is None
 
 

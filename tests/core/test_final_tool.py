@@ -22,7 +22,7 @@ from shared_core import (
     connect,
     fold,
 )
-from shared_core.wire.openai.final_tool import FINAL_TOOL
+from shared_core.wire.final_tool import FINAL_TOOL
 from tests.halves import Half
 from tests.raw_server import Received, Step, completion, delta, serving, sse, whole
 
@@ -59,7 +59,7 @@ def _fragments(one: dict[str, Any]) -> list[dict[str, Any]]:
     return [head, *({"index": one["index"], "function": {"arguments": letter}} for letter in arguments)]
 
 
-@pytest.mark.parametrize("place", ["groq", "cerebras", "fireworks"])
+@pytest.mark.parametrize("place", ["groq", "cerebras", "fireworks", "tgi"])
 def test_the_format_goes_as_one_more_tool_that_must_be_called(place: str) -> None:
     body = asked(HI, place)
     assert "response_format" not in body
@@ -110,6 +110,13 @@ def test_the_answer_is_text(half: Half) -> None:
     assert all(isinstance(event, TextDelta | Finish) for event in events)
     assert response.finish.reason == fold(events).finish.reason == "stop"
     assert response.tool_calls == []
+
+
+def test_fragments_that_repeat_the_id_of_the_call(half: Half) -> None:
+    pieces = [{**call(FINAL_TOOL, letter), "id": "0"} for letter in '{"a": 1}']
+    with serving(lambda _: sse(*(delta(tool_calls=[piece]) for piece in pieces))) as server:
+        response = fold(half.events(connect("tgi", model="m", base_url=server.url), HI))
+    assert (response.text, response.tool_calls, response.finish.reason) == ('{"a": 1}', [], "stop")
 
 
 def test_calls_beside_the_answer_are_calls_and_counted_without_it(half: Half) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared_core import ProtocolError
-from shared_core.wire.framing import LineSplitter, ServerSentEvent, SSEDecoder
+from shared_core.wire.framing import JSONLinesDecoder, LineSplitter, ServerSentEvent, SSEDecoder
 
 
 def split_all(splitter: LineSplitter, chunks: list[bytes]) -> list[bytes]:
@@ -78,9 +78,30 @@ def test_events_do_not_depend_on_where_the_chunks_break(cuts: list[int]) -> None
     ]
 
 
+def test_an_error_in_a_field_of_its_own() -> None:
+    events = [ServerSentEvent("error", b'{"code": 500}'), ServerSentEvent("message", b"x")]
+    assert decode(b'error: {"code": 500}\n\ndata: x\n\n') == events
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_field() -> None:
     assert decode(b"\xef\xbb\xbfdata: x\n\n") == [ServerSentEvent("message", b"x")]
 
 
 def test_an_event_type_without_data_does_not_stick_to_the_next_event() -> None:
     assert decode(b"event: ping\n\ndata: x\n\n") == [ServerSentEvent("message", b"x")]
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_lines_of_json(cuts: list[int]) -> None:
+    data = '{"a": "x\u2028y"}\r\n\n  \n{"b": 1}\n{"c": 2}'.encode()
+    decoder = JSONLinesDecoder()
+    found = [line for piece in pieces(data, cuts) for line in decoder.feed(piece)] + decoder.close()
+    assert found == ['{"a": "x\u2028y"}'.encode(), b'{"b": 1}', b'{"c": 2}']
+
+
+def test_a_line_of_json_is_bounded() -> None:
+    decoder = JSONLinesDecoder(limit=4)
+    assert decoder.feed(b"1234\n \n") == [b"1234"]
+    assert decoder.close() == []
+    with pytest.raises(ProtocolError, match="longer than 4 bytes"):
+        decoder.feed(b"12345")

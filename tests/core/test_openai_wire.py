@@ -385,6 +385,14 @@ def test_an_error_with_status_200() -> None:
         decoded({"error": {"message": "slow down", "code": 429}})
 
 
+def test_a_whole_answer_without_an_end_is_given_up() -> None:
+    decoder = WIRE.decoder({}, "m")
+    for _ in range(64):
+        assert decoder.feed(b"{" * 1024 * 1024) == []
+    with pytest.raises(ProtocolError, match="more than 67,108,864 bytes"):
+        decoder.feed(b"{")
+
+
 def test_a_whole_answer_where_a_stream_was_asked_for() -> None:
     decoder = WIRE.decoder({}, "m")
     data = b"\n\n" + json.dumps(completion(content="Hello")).encode()

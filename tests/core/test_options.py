@@ -46,6 +46,15 @@ def test_they_go_into_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backend.base_url == "https://bedrock-mantle.eu-west-1.api.aws/v1"
 
 
+def test_bedrocks_other_endpoint_has_ids_of_its_own() -> None:
+    runtime = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
+    assert connect("bedrock", api_key="k", model="gpt-oss-120b", base_url=runtime).model == "openai.gpt-oss-120b-1:0"
+    mantle = connect("bedrock", api_key="k", model="gpt-oss-120b")
+    assert mantle.model == "openai.gpt-oss-120b"
+    assert mantle.with_model("gpt-oss-20b").model == "openai.gpt-oss-20b"
+    assert mantle.capabilities.context_window == 131072
+
+
 def test_a_place_without_them_says_what_it_takes() -> None:
     with pytest.raises(ConfigurationError, match=r"groq takes no option named region\. It takes: api_key"):
         connect("groq", api_key="k", region="x")

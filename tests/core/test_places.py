@@ -23,6 +23,7 @@ from shared_core import (
     Message,
     NamedTool,
     ReasoningPart,
+    TextPart,
     Timings,
     Tool,
     ToolCallPart,
@@ -50,7 +51,7 @@ QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     *((place, {"max_tokens": 9}, {"max_completion_tokens": 9, "max_tokens": ABSENT}) for place in ("groq", "cerebras")),
     *(
         (place, {"max_tokens": 9}, {"max_tokens": 9, "max_completion_tokens": ABSENT})
-        for place in CATALOG if place not in ("groq", "cerebras")
+        for place in CATALOG if place not in ("groq", "cerebras", "ollama")
     ),
     *(
         (place, {"repetition_penalty": 1.1}, {"repeat_penalty": 1.1, "repetition_penalty": ABSENT})
@@ -58,11 +59,26 @@ QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     *(
         (place, SAMPLING, dict.fromkeys(SAMPLING, ABSENT))
-        for place in ("groq", "cerebras", "llamagate", "nvidia", "ollama")
+        for place in ("groq", "cerebras", "llamagate", "nvidia")
     ),
     *((place, SAMPLING, SAMPLING) for place in ("together", "fireworks", "openrouter", "vllm", "deepinfra")),
     *((place, PENALTIES, dict.fromkeys(PENALTIES, ABSENT)) for place in ("groq", "cerebras", "sambanova")),
-    *((place, PENALTIES, PENALTIES) for place in ("together", "fireworks", "ollama", "vllm")),
+    *((place, PENALTIES, PENALTIES) for place in ("together", "fireworks", "vllm")),
+    (
+        "ollama",
+        {"max_tokens": 9, "temperature": 0, "top_p": 0.5, "seed": 3, "stop": "X", **SAMPLING, **PENALTIES},
+        {
+            "options": {
+                "num_ctx": 8192, "num_predict": 9, "temperature": 0.0, "top_p": 0.5, "seed": 3, "stop": ["X"],
+                "top_k": 5, "min_p": 0.1, "repeat_penalty": 1.1,
+                **PENALTIES,
+            },
+            **dict.fromkeys(("max_tokens", "temperature", "top_k", "repetition_penalty"), ABSENT),
+        },
+    ),
+    ("ollama", {}, {"stream": False, "truncate": False, "shift": False, "options": {"num_ctx": 8192}, "think": ABSENT}),
+    ("ollama", {"stream": True}, {"stream": True, "stream_options": ABSENT}),
+    ("ollama", {"name": "Ann", "role": "developer"}, {"messages": [{"role": "system", "content": "Hi"}]}),
     ("sambanova", SAMPLING, {"top_k": 5, "min_p": ABSENT, "repetition_penalty": 1.1}),
     ("cerebras", {"tools": (F,), "parallel_tool_calls": False}, {"parallel_tool_calls": ABSENT}),
     ("ollama", {"tools": (F,), "parallel_tool_calls": False, "user": "u"}, {"parallel_tool_calls": ABSENT, "user": ABSENT}),
@@ -74,11 +90,11 @@ QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("groq", {"stream": True, "response_format": JsonSchema({})}, {"stream": ABSENT}),
     ("groq", {"stream": True}, {"stream": True, "stream_options": ABSENT}),
     *((place, {"stream": True}, {"stream_options": ABSENT}) for place in ("together", "fireworks", "cerebras")),
-    *((place, {"stream": True}, {"stream_options": {"include_usage": True}}) for place in ("ollama", "vllm", "sambanova")),
-    *((place, {"role": "developer"}, {"messages": [{"role": "system", "content": "Hi"}]}) for place in ("groq", "vllm")),
+    *((place, {"stream": True}, {"stream_options": {"include_usage": True}}) for place in ("vllm", "sambanova")),
+    *((place, {"role": "developer"}, {"messages": [{"role": "system", "content": "Hi"}]}) for place in ("groq", "vllm", "openai_compatible")),
     *(
         (place, {"role": "developer"}, {"messages": [{"role": "developer", "content": "Hi"}]})
-        for place in ("litellm", "openrouter", "llama_stack", "openai_compatible")
+        for place in ("litellm", "openrouter", "llama_stack")
     ),
     ("together", {"top_logprobs": 3}, {"logprobs": 3, "top_logprobs": ABSENT}),
     ("together", {"logprobs": True}, {"logprobs": 1}),
@@ -89,7 +105,6 @@ QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("tgi", {"temperature": 0.5, "top_p": 0.9}, {"temperature": 0.5, "top_p": 0.9}),
     ("vllm", {"temperature": 0, "top_p": 1.0}, {"temperature": 0.0, "top_p": 1.0}),
     ("tgi", {"response_format": JsonSchema({"a": 1})}, {"response_format": {"type": "json_object", "value": {"a": 1}}}),
-    ("tgi", {"response_format": JsonObject()}, {"response_format": {"type": "json_object", "value": {"type": "object"}}}),
     ("tgi", {"user": "u", "reasoning_effort": "low", **SAMPLING}, dict.fromkeys(["user", "reasoning_effort", *SAMPLING], ABSENT)),
     ("openrouter", {"response_format": JsonObject()}, {"provider": {"require_parameters": True}}),
     ("openrouter", {}, {"provider": ABSENT}),
@@ -101,7 +116,7 @@ QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("llamagate", {"seed": 1, "user": "u", "reasoning_effort": "low"}, dict.fromkeys(("seed", "user", "reasoning_effort"), ABSENT)),
     ("llamagate", {"tools": (F,), "parallel_tool_calls": True}, {"parallel_tool_calls": ABSENT}),
     ("lmstudio", {"tools": (F,), "parallel_tool_calls": True, "user": "u", "min_p": 0.1}, dict.fromkeys(("user", "parallel_tool_calls", "min_p"), ABSENT)),
-    ("nvidia", {"user": "u"}, {"user": ABSENT}),
+    *((place, {"user": "u"}, {"user": ABSENT}) for place in ("nvidia", "sambanova")),
     ("groq", {"name": "Ann"}, {"messages": [{"role": "user", "content": "Hi"}]}),
     ("together", {"name": "Ann"}, {"messages": [{"role": "user", "content": "Hi", "name": "Ann"}]}),
 ]  # fmt: skip
@@ -113,9 +128,35 @@ def test_what_goes_out(place: str, options: dict[str, Any], expected: dict[str, 
     assert {key: body.get(key, ABSENT) for key in expected} == expected
 
 
-def test_forcing_one_of_two_tools_where_there_is_no_form_for_it() -> None:
-    body = sent("llama_server", tools=(F, G), tool_choice=NamedTool(name="g"))
+@pytest.mark.parametrize("place", ["llama_server", "lmstudio"])
+def test_forcing_one_of_two_tools_where_there_is_no_form_for_it(place: str) -> None:
+    body = sent(place, tools=(F, G), tool_choice=NamedTool(name="g"))
     assert [tool["function"]["name"] for tool in body["tools"]] == ["g"]
+
+
+@pytest.mark.parametrize(("place", "content"), [("groq", None), ("openai_compatible", "")])
+def test_a_turn_of_calls_alone(place: str, content: str | None) -> None:
+    turn = Message(role="assistant", parts=(ToolCallPart(id="1", name="f", arguments="{}"),))
+    body = json.loads(CATALOG[place].wire.encode_chat(ChatRequest(messages=(turn,)), "m", stream=False).body)
+    assert body["messages"][0]["content"] == content
+
+
+def test_text_and_calls_of_one_turn_go_apart_where_only_one_is_read() -> None:
+    call = ToolCallPart(id="1", name="f", arguments="{}")
+    turns = [
+        Message(role="assistant", parts=parts)
+        for parts in ((TextPart(text="Hm"), call), (call,), (TextPart(text="x"),))
+    ]
+    wire = CATALOG["tgi"].wire
+    body = json.loads(wire.encode_chat(ChatRequest(messages=tuple(turns)), "m", stream=False).body)
+    assert [(turn["content"], "tool_calls" in turn) for turn in body["messages"]] == [
+        ("Hm", False), (None, True), (None, True), ("x", False)
+    ]  # fmt: skip
+
+
+def test_just_any_json_where_a_schema_must_name_properties() -> None:
+    with pytest.raises(UnsupportedError, match="no form for just any JSON object: pass a JsonSchema"):
+        sent("tgi", response_format=JsonObject())
 
 
 def test_just_any_json_at_lm_studio() -> None:
@@ -135,7 +176,11 @@ AUDIO, FILE = AudioPart(data=b"RIFF", media_type="audio/wav"), FilePart(data=b"%
 
 @pytest.mark.parametrize(
     ("place", "part"),
-    [("together", FILE), *((place, part) for place in ("groq", "cerebras", "fireworks") for part in (AUDIO, FILE))],
+    [
+        ("together", FILE),
+        ("llama_server", FILE),
+        *((place, part) for place in ("groq", "cerebras", "fireworks", "ollama", "tgi") for part in (AUDIO, FILE)),
+    ],
 )
 def test_parts_that_a_place_has_no_form_for(place: str, part: AudioPart | FilePart) -> None:
     request = ChatRequest(messages=(Message(role="user", content=("Look", part)),))
@@ -146,7 +191,13 @@ def test_parts_that_a_place_has_no_form_for(place: str, part: AudioPart | FilePa
 
 @pytest.mark.parametrize(
     ("place", "key"),
-    [("groq", "reasoning"), ("cerebras", "reasoning"), ("openrouter", "reasoning"), ("fireworks", "reasoning_content")],
+    [
+        ("groq", "reasoning"),
+        ("cerebras", "reasoning"),
+        ("openrouter", "reasoning"),
+        ("fireworks", "reasoning_content"),
+        ("ollama", "thinking"),
+    ],
 )
 def test_reasoning_goes_back_while_the_model_is_at_work(place: str, key: str) -> None:
     def turn(thought: str, question: str) -> list[Message]:
@@ -160,7 +211,7 @@ def test_reasoning_goes_back_while_the_model_is_at_work(place: str, key: str) ->
     def thoughts(place: str) -> list[dict[str, Any]]:
         request = ChatRequest(messages=(*turn("old", "a"), *turn("new", "b")))
         body = json.loads(CATALOG[place].wire.encode_chat(request, "m", stream=False).body)
-        return [{name: message.get(name) for name in ("reasoning", "reasoning_content") if name in message}
+        return [{name: message.get(name) for name in ("reasoning", "reasoning_content", "thinking") if name in message}
                 for message in body["messages"] if message["role"] == "assistant"]  # fmt: skip
 
     assert thoughts(place) == [{}, {key: "new"}]

@@ -64,3 +64,15 @@ def test_what_is_not_there_or_no_number_is_unknown() -> None:
     )
     assert read_rate_limits({"x-ratelimit-remaining": "inf"}) == RateLimits()
     assert read_rate_limits({"x-ratelimit-remaining": "3"}) == RateLimits(RateLimit(None, 3))
+
+
+def test_limits_of_a_virtual_key_beside_those_of_the_place() -> None:
+    headers = {
+        "x-ratelimit-limit-requests": "100",
+        "x-ratelimit-remaining-requests": "90",
+        "x-ratelimit-api_key-limit-requests": "10",
+        "x-ratelimit-api_key-remaining-requests": "1",
+    }
+    limits = read_rate_limits(headers)
+    assert limits is not None
+    assert limits.requests == RateLimit(10, 1)

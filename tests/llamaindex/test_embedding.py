@@ -34,6 +34,29 @@ async def test_queries_and_texts_are_told_apart() -> None:
     assert asked == [("query", ("query: a",), 2)] * 2 + [("document", ("passage: a",), 2)] * 4
 
 
+async def test_what_the_card_of_the_model_asks_for() -> None:
+    """An instruction of the caller's goes before it; a text that has its prefix keeps it."""
+    backend = Vectors(model="nomic-embed-text")
+    model = LlamaEmbedding(backend=backend, prefixes="auto")
+    model.get_query_embedding("a")
+    await model.aget_text_embedding("search_document: a")
+    model = LlamaEmbedding(backend=backend, prefixes="auto", text_instruction="T: ")
+    model.get_text_embedding("a")
+    await model.aget_query_embedding("a")
+    assert [request.texts for request in backend.requests] == [
+        ("search_query: a",),
+        ("search_document: a",),
+        ("T: a",),
+        ("a",),
+    ]
+
+
+async def test_vectors_at_length_one() -> None:
+    model, _ = made(normalize=True)
+    assert model.get_text_embedding_batch(["aaa", ""]) == [pytest.approx([0.9486833, 0.3162278]), [0.0, 1.0]]
+    assert await model.aget_query_embedding("aaa") == model.get_query_embedding("aaa")
+
+
 async def test_a_batch_is_one_request() -> None:
     """LlamaIndex's TogetherEmbedding sends one request per text, and core's async default does."""
     model, backend = made(embed_batch_size=2)

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared_core.errors import ContextLengthError, InvalidRequestError, UnsupportedError
+from shared_core import EmbedOptions, connect
+from shared_core import embedder as batched
+from shared_core.errors import ConfigurationError, ContextLengthError, InvalidRequestError, UnsupportedError
 from shared_core.local import LocalBackend, connect_local
 from shared_core.types import EmbedRequest
 from tests.halves import Half
@@ -90,6 +92,24 @@ def test_a_text_beyond_the_window_is_refused_with_both_numbers(embedder: LocalBa
     with pytest.raises(ContextLengthError, match=r"text 1 has 513 tokens, the window of all-MiniLM.* 512") as caught:
         half.embed(embedder, EmbedRequest(texts=("short", "word " * 511)))
     assert (caught.value.prompt_tokens, caught.value.context_window) == (513, 512)
+
+
+def test_prefixes_are_put_before_texts(minilm: Path, half: Half) -> None:
+    plain = connect_local(str(minilm))
+    own = connect("llama_cpp", model=str(minilm), prefixes=("Q: ", "D: "), normalize=True, batch_size=2)
+    for kind, before in (("query", "Q: "), ("document", "D: ")):
+        asked = vectors(half.embed(own, EmbedRequest(texts=("a cat",), kind=kind)))
+        assert asked == pytest.approx(vectors(plain.embed(EmbedRequest(texts=(f"{before}a cat",)))))
+    with pytest.raises(ConfigurationError, match="prefixes"):
+        connect_local(str(minilm), prefixes="Q: ")  # type: ignore[arg-type]
+
+
+def test_in_batches_the_text_beyond_the_window_is_found(embedder: LocalBackend, half: Half) -> None:
+    texts = (*["short"] * 5, "word " * 511, *["short"] * 5)
+    with pytest.raises(ContextLengthError, match=r"^the text has 513 tokens.* Failed: texts\[5\] of 11") as caught:
+        half.embed(batched(embedder, EmbedOptions(batch_size=8, max_concurrency=1)), EmbedRequest(texts=texts))
+    assert caught.value.partial is not None
+    assert [vector is None for vector in caught.value.partial.vectors] == [False] * 5 + [True] * 6
 
 
 # --- models made for chat ------------------------------------------------------------------------------------------

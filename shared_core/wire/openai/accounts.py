@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared_core.types import Finish, Timings, Usage
-from shared_core.wire.openai.dialect import Json
+from shared_core.wire.base import Json
 
 # Groq in its usage, Cerebras in `time_info`; SambaNova's two are the total and the wait for the first token.
 _SECONDS = {
@@ -51,13 +51,18 @@ def _note_usage(finish: Finish, usage: Json | None) -> None:
     if not usage:
         return
     finish.usage = Usage(
-        input=usage.get("prompt_tokens"),
-        output=usage.get("completion_tokens"),
+        input=known_count(usage.get("prompt_tokens")),
+        output=known_count(usage.get("completion_tokens")),
         cached=_detail(usage, "prompt_tokens_details", "cached_tokens"),
         reasoning=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
     )
     finish.cost = usage.get("cost", usage.get("estimated_cost", finish.cost))
     _note_seconds(finish, usage)
+
+
+def known_count(count: int | None) -> int | None:
+    """A number of tokens; Llama Stack has -1 for one it does not know."""
+    return None if count is None or count < 0 else count
 
 
 def _detail(usage: Json, group: str, name: str) -> int | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
-
-Json: TypeAlias = dict[str, Any]
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +60,23 @@ class Dialect:
     image_urls: bool = True
     """Images may be given by http(s) URL; data URLs may be everywhere."""
 
-    json_object: Literal["json_object", "json_schema"] = "json_object"
-    """The format that asks for just any JSON object."""
+    json_object: Literal["json_object", "json_schema"] | None = "json_object"
+    """The format that asks for just any JSON object; some have none."""
+
+    no_content: str | None = None
+    """What stands for the text of a turn that has tool calls alone."""
+
+    text_with_calls: bool = True
+    """A turn may have text and tool calls; otherwise it goes as two."""
 
     embed_kinds: tuple[tuple[Literal["query", "document"], str], ...] = ()
     """The `input_type` that says whether a text asks or is to be found, where models need to know."""
+
+    embed_encoding: Literal["float", "base64"] | None = "float"
+    """How vectors are asked for; they are read either way. `None` is not to say."""
+
+    embed_dimensions: bool = True
+    """Vectors of fewer dimensions may be asked for, of models that can."""
 
     cost_header: str | None = None
     """The response header that tells what a call cost, in USD."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 
 from shared_core.types import TokenLogprob
-from shared_core.wire.openai.dialect import Json
+from shared_core.wire.base import Json
 
 
 def read_logprobs(logprobs: object) -> list[TokenLogprob] | None:

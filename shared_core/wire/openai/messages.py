@@ -20,7 +20,8 @@ from shared_core.types import (
     ToolChoice,
     ToolResultPart,
 )
-from shared_core.wire.openai.dialect import Dialect, Json
+from shared_core.wire.base import Json
+from shared_core.wire.openai.dialect import Dialect
 
 _Content: TypeAlias = TextPart | ImagePart | AudioPart | FilePart
 
@@ -47,8 +48,16 @@ def _encode_message(message: Message, dialect: Dialect, *, at_work: bool) -> lis
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     encoded = [_encode_result(part, dialect) for part in results]
     if len(results) < len(message.parts) or not results:
-        encoded.append(_encode_turn(message, dialect, at_work=at_work))
+        turn = _encode_turn(message, dialect, at_work=at_work)
+        encoded += [turn] if dialect.text_with_calls else _apart(turn, dialect)
     return encoded
+
+
+def _apart(turn: Json, dialect: Dialect) -> list[Json]:
+    if not turn.get("content") or "tool_calls" not in turn:
+        return [turn]
+    text = {key: value for key, value in turn.items() if key != "tool_calls"}
+    return [text, {**turn, "content": dialect.no_content}]
 
 
 def _encode_result(part: ToolResultPart, dialect: Dialect) -> Json:
@@ -79,7 +88,7 @@ def _encode_turn(message: Message, dialect: Dialect, *, at_work: bool) -> Json:
 
 def _encode_content(parts: Sequence[_Content], dialect: Dialect, *, none: bool) -> str | list[Json] | None:
     if not parts and none:
-        return None
+        return dialect.no_content
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     if all(isinstance(part, TextPart) for part in parts):

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from pydantic_core import from_json
 
 from shared_core.errors import ProtocolError, StreamInterruptedError
 from shared_core.types import (
@@ -19,10 +15,11 @@ from shared_core.types import (
     TokenLogprob,
     ToolCallDelta,
 )
+from shared_core.wire.base import Json
+from shared_core.wire.bodies import beginning, read_object, understood
 from shared_core.wire.faults import read_stream_error
 from shared_core.wire.framing import ServerSentEvent, SSEDecoder
 from shared_core.wire.openai.accounts import note_accounts, note_choice
-from shared_core.wire.openai.dialect import Json
 from shared_core.wire.openai.logprobs import read_logprobs
 from shared_core.wire.openai.tool_calls import ToolCallAssembler
 from shared_core.wire.thinking import TagSplitter
@@ -41,6 +38,9 @@ _REASONS: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes of a whole answer where a stream was asked for; log-probabilities of 20 tokens each take a kilobyte or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Answer:
         finish = self._finish
         finish.id = body.get("id") or finish.id
         finish.model = body.get("model") or finish.model
-        for key in ("system_fingerprint", "service_tier"):
+        for key in ("system_fingerprint", "service_tier", "provider"):
             if body.get(key):
                 finish.metadata[key] = body[key]
         note_accounts(finish, body)
@@ -113,7 +113,7 @@ class Answer:
         reason = _REASONS.get(self._reason or "", "unknown")
         if reason == "unknown" and self._reason:
             self._finish.metadata["finish_reason"] = self._reason
-        if self._calls.has_final and reason == "tool_calls":
+        if self._calls.has_final and reason in ("tool_calls", "unknown"):
             reason = "stop"
         # A forced call ends with "stop" at OpenAI and with "tool_calls" elsewhere: one meaning, one word.
         self._finish.reason = "tool_calls" if len(self._calls) and reason in ("stop", "unknown") else reason
@@ -132,34 +132,10 @@ def decode_whole(body: bytes, head: Head) -> list[Event]:
     if value.get("error"):
         raise read_stream_error(value, head.headers, head.model)
     if not value.get("choices"):
-        raise ProtocolError(f"the answer has no choices: {_beginning(body)}", model=head.model)
+        raise ProtocolError(f"the answer has no choices: {beginning(body)}", model=head.model)
     answer = Answer(head.finish)
     with understood(body):
         return [*answer.add(value, "message"), *answer.finish()]
-
-
-def read_object(body: bytes) -> Json:
-    """A JSON object. Raises `ProtocolError` with the beginning of what came instead."""
-    try:
-        value = from_json(body)
-    except ValueError as error:
-        raise ProtocolError(f"expected a JSON object and got {_beginning(body)}") from error
-    if not isinstance(value, dict):
-        raise ProtocolError(f"expected a JSON object and got {_beginning(body)}")
-    return value
-
-
-def _beginning(body: bytes) -> str:
-    return repr(body[:200].decode("utf-8", "replace"))
-
-
-@contextmanager
-def understood(body: bytes) -> Iterator[None]:
-    """JSON whose pieces have other types than any place sends is no answer; the mapping need not check each."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError, struct.error) as error:
-        raise ProtocolError(f"the answer has a shape of its own: {_beginning(body)}") from error
 
 
 class StreamDecoder:
@@ -221,21 +197,23 @@ def _pieces(data: bytes) -> list[bytes]:
 class WholeDecoder:
     """A whole JSON answer where a stream was asked for: some places ignore `stream`, and errors may come so."""
 
-    __slots__ = ("_head", "_pieces", "done")
+    __slots__ = ("_body", "_head", "done")
 
     def __init__(self, head: Head) -> None:
         self._head = head
         self.done = False
-        self._pieces: list[bytes] = []
+        self._body = bytearray()
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Nothing yet: the answer is read when it is whole."""
-        self._pieces.append(chunk)
+        """Nothing yet: the answer is read when it is whole. Raises `ProtocolError` for one without an end."""
+        self._body += chunk
+        if len(self._body) > LARGEST_ANSWER:
+            raise ProtocolError(f"an answer of more than {LARGEST_ANSWER:,} bytes", model=self._head.model)
         return []
 
     def close(self) -> list[Event]:
         """All the events."""
-        return decode_whole(b"".join(self._pieces), self._head)
+        return decode_whole(bytes(self._body), self._head)
 
 
 class AnswerDecoder:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from shared_core.errors import UnsupportedError
-from shared_core.types import ChatRequest, Grammar, JsonSchema, NamedTool
+from shared_core.types import ChatRequest, Grammar, JsonObject, JsonSchema, NamedTool
+from shared_core.wire.base import Json
+from shared_core.wire.final_tool import with_final_tool
 from shared_core.wire.merging import merged
-from shared_core.wire.openai.dialect import Dialect, Json
-from shared_core.wire.openai.final_tool import with_final_tool
+from shared_core.wire.openai.dialect import Dialect
 from shared_core.wire.openai.messages import encode_messages, encode_tool, encode_tool_choice
 
 # Fields that go out under their own name, or the one that the dialect has for them.
@@ -32,6 +33,8 @@ def encode_request(dialect: Dialect, request: ChatRequest, model: str, *, stream
 
     Raises `UnsupportedError` for what the place has no form for.
     """
+    if isinstance(request.response_format, JsonObject) and dialect.json_object is None:
+        raise UnsupportedError("this place has no form for just any JSON object: pass a JsonSchema with properties")
     if dialect.schema_with_tools == "final_tool":
         request = with_final_tool(request)
     options = _given(request, dialect)
@@ -103,7 +106,7 @@ def _format(dialect: Dialect, request: ChatRequest) -> Json:
             return _grammar(dialect, gbnf)
         case JsonSchema() as schema:
             return {"response_format": _schema(dialect, schema)}
-        case _ if dialect.json_object == "json_schema" or dialect.schema_form == "value":
+        case _ if dialect.json_object == "json_schema":
             return {"response_format": _schema(dialect, JsonSchema({"type": "object"}))}
         case _:
             return {"response_format": {"type": "json_object"}}

@@ -8,7 +8,7 @@ from uuid import uuid4
 from pydantic_core import from_json, to_json
 
 from shared_core.types import TextDelta, ToolCallDelta
-from shared_core.wire.openai.final_tool import FINAL_TOOL
+from shared_core.wire.final_tool import FINAL_TOOL
 
 
 class _Open:
@@ -61,10 +61,11 @@ class ToolCallAssembler:
         call, is_new = self._call(piece.get("index"), call_id, name)
         arguments = _text(function.get("arguments"))
         call.arguments.append(arguments)
+        if is_new:
+            call.id, call.name = call_id or f"call_{uuid4().hex[:24]}", name
         if call.is_final:
             return TextDelta(arguments if call is self._final else "")
         if is_new:
-            call.id, call.name = call_id or f"call_{uuid4().hex[:24]}", name
             return ToolCallDelta(call.index, call.id, name or None, arguments)
         late_name = name if name and not call.name else None
         call.name = call.name or name
@@ -83,7 +84,6 @@ class ToolCallAssembler:
         call = _Open(len(self._calls), is_final=name == FINAL_TOOL)
         if call.is_final:
             self._final = self._final or call
-            call.name = name
         else:
             self._calls.append(call)
         if index is not None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import struct
-from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic_core import to_json
 
-from shared_core.errors import BackendError, ProtocolError
+from shared_core.errors import BackendError
 from shared_core.folding import fold
 from shared_core.types import (
     ChatRequest,
@@ -21,13 +18,13 @@ from shared_core.types import (
     Finish,
     ListedModel,
     Timings,
-    Usage,
 )
-from shared_core.wire.base import Call, Decoder, Reply
-from shared_core.wire.faults import read_error, read_stream_error, request_id
-from shared_core.wire.openai.dialect import Dialect, Json
-from shared_core.wire.openai.listing import decode_models
-from shared_core.wire.openai.replies import AnswerDecoder, Head, decode_whole, read_object, understood
+from shared_core.wire.base import Call, Decoder, Json, Reply
+from shared_core.wire.faults import read_error, request_id
+from shared_core.wire.listing import decode_models
+from shared_core.wire.openai.dialect import Dialect
+from shared_core.wire.openai.embeddings import decode_vectors, encode_texts
+from shared_core.wire.openai.replies import AnswerDecoder, Head, decode_whole
 from shared_core.wire.openai.request import encode_request
 from shared_core.wire.rate_limits import read_rate_limits
 
@@ -69,27 +66,12 @@ class OpenAIWire(Dialect):
         return Timings(**seconds) if seconds else None
 
     def encode_embed(self, request: EmbedRequest, model: str) -> Call:
-        """`POST /embeddings`."""
-        body: Json = {"model": model, "input": request.texts, "encoding_format": "float"}
-        if request.dimensions is not None:
-            body["dimensions"] = request.dimensions
-        if self.embed_kinds:
-            body["input_type"] = dict(self.embed_kinds)[request.kind]
-        return _post("/embeddings", {**body, **request.extra})
+        """`POST /embeddings`. Raises `UnsupportedError`."""
+        return _post("/embeddings", encode_texts(self, request, model))
 
     def decode_embed(self, reply: Reply, model: str) -> EmbedResponse:
         """The vectors, by their index. Raises `ProtocolError`."""
-        body = read_object(reply.body)
-        if body.get("error"):
-            raise read_stream_error(body, reply.headers, model)
-        with understood(reply.body):
-            ordered = sorted(enumerate(body["data"]), key=lambda item: item[1].get("index", item[0]))
-            usage = body.get("usage") or {}
-            return EmbedResponse(
-                vectors=[_vector(row.get("embedding")) for _, row in ordered],
-                usage=Usage(input=usage.get("prompt_tokens")),
-                model=body.get("model") or model,
-            )
+        return decode_vectors(reply, model)
 
     def encode_models(self) -> Call:
         """`GET /models`."""
@@ -106,17 +88,3 @@ class OpenAIWire(Dialect):
 
 def _post(path: str, body: Json, dropped: tuple[str, ...] = ()) -> Call:
     return Call(path, to_json(body), headers={"content-type": "application/json"}, dropped=dropped)
-
-
-def _vector(value: Any) -> list[float]:  # noqa: ANN401 - the JSON boundary
-    if isinstance(value, list):
-        return value
-    if isinstance(value, str):
-        return _floats(value)
-    raise ProtocolError(f"an embedding is neither a list of numbers nor base64: {str(value)[:100]!r}")
-
-
-def _floats(text: str) -> list[float]:
-    """Little-endian float32 in base64, the form some places answer in whatever was asked."""
-    data = b64decode(text, validate=True)
-    return list(struct.unpack(f"<{len(data) // 4}f", data))
