@@ -9,6 +9,10 @@ from hypothesis import HealthCheck, settings
 
 from convert_minilm import minilm_gguf
 
+# They hold the assertions of the tests in that folder.
+for _checks in ("under_check", "chat_checks", "option_checks", "other_checks", "row_checks"):
+    pytest.register_assert_rewrite(f"tests.places.{_checks}")
+
 # The same examples every time, and no clock: what these tests find must not depend on how busy the machine is.
 settings.register_profile("multillm", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("multillm")

@@ -5,8 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from shared_core import ChatBackend, ChatRequest, ChatResponse, EmbedBackend, EmbedRequest, EmbedResponse, Event
+from shared_core import (
+    ChatBackend,
+    ChatRequest,
+    ChatResponse,
+    EmbedBackend,
+    EmbedRequest,
+    EmbedResponse,
+    Event,
+    ListedModel,
+)
+
+
+class ListsModels(Protocol):
+    """A backend that can be asked what its place serves."""
+
+    def models(self) -> list[ListedModel]: ...
+
+    async def amodels(self) -> list[ListedModel]: ...
 
 
 class SyncHalf:
@@ -32,6 +50,9 @@ class SyncHalf:
 
     def embed(self, backend: EmbedBackend, request: EmbedRequest) -> EmbedResponse:
         return backend.embed(request)
+
+    def models(self, backend: ListsModels) -> list[ListedModel]:
+        return backend.models()
 
 
 class AsyncHalf:
@@ -65,6 +86,9 @@ class AsyncHalf:
 
     def embed(self, backend: EmbedBackend, request: EmbedRequest) -> EmbedResponse:
         return self._runner.run(backend.aembed(request))
+
+    def models(self, backend: ListsModels) -> list[ListedModel]:
+        return self._runner.run(backend.amodels())
 
 
 Half = SyncHalf | AsyncHalf

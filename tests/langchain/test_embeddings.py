@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import pickle
 import threading
 from typing import Any
 
 import pytest
+from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.vectorstores import InMemoryVectorStore
+from pydantic import ValidationError
 
 from langchain_multillm import LlamaEmbeddings
-from shared_core import EmbedRequest, EmbedResponse, RateLimitError
+from shared_core import EmbedRequest, EmbedResponse, InvalidRequestError, RateLimitError, connect
 from tests.langchain.conftest import KEY
 from tests.openai_server import OpenAIServer, vector
 
@@ -106,3 +110,40 @@ def test_vector_store(server: OpenAIServer) -> None:
 
 def test_the_default_model_is_one_that_embeds() -> None:
     assert "bge" in LlamaEmbeddings(backend="together", api_key=KEY).connection.model.lower()
+
+
+# --- what shared_core does for it ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [{}, {"chunk_size": 5}])
+async def test_a_backend_that_came_built_has_its_own_batches(server: OpenAIServer, chunk: dict[str, Any]) -> None:
+    built = connect("vllm", model="e", api_key=KEY, base_url=server.url, batch_size=3)
+    own = LlamaEmbeddings(backend=built, **chunk)
+    assert own.embed_documents(["a"] * 10) == await own.aembed_documents(["a"] * 10)
+    assert max(len(seen.body["input"]) for seen in server.seen) == chunk.get("chunk_size", 3)
+
+
+async def test_prefixes_and_length(server: OpenAIServer) -> None:
+    own = embeddings(server, model="nomic-embed-text", prefixes="auto", normalize=True)
+    assert own.embed_query("a") == await own.aembed_query("a")
+    assert own.embed_documents(["a"]) == await own.aembed_documents(["a"])
+    asked = [seen.body["input"] for seen in server.seen]
+    assert asked == [["search_query: a"]] * 2 + [["search_document: a"]] * 2
+    assert math.hypot(*own.embed_query("a")) == pytest.approx(1)
+    with pytest.raises(ValidationError, match="prefixes"):
+        embeddings(server, prefixes="query: ")
+
+
+async def test_an_error_says_which_texts_failed(server: OpenAIServer) -> None:
+    """An empty text is refused."""
+    own = embeddings(server, chunk_size=2, max_concurrency=1, max_retries=0)
+    texts = ["a", "b", "", "d", "e"]
+    with pytest.raises(ModelInvalidRequestError, match=r"texts\[2\] of 5.*texts\[2\]") as caught:
+        own.embed_documents(texts)
+    with pytest.raises(ModelInvalidRequestError) as later:
+        await own.aembed_documents(texts)
+    for error in (caught.value, later.value, pickle.loads(pickle.dumps(caught.value))):  # noqa: S301
+        assert isinstance(error, InvalidRequestError)
+        assert error.partial is not None
+        assert error.partial.failed == [2]
+        assert [vector is None for vector in error.partial.vectors] == [False, False, True, True, True]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from typing import Any, Literal
 
 import httpx
@@ -15,6 +13,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests
 
 from langchain_multillm import ChatLlama, LlamaEmbeddings
 from tests.langchain.conftest import KEY
+from tests.langchain.pictures import white_pixel
 from tests.openai_server import OpenAIServer
 
 
@@ -94,7 +93,7 @@ class TestChat(_Place, ChatModelIntegrationTests):
     @pytest.fixture(autouse=True)
     def _media_without_internet(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # The suite downloads its pictures; what it sends to the model is what is tested.
-        monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(200, content=_png()))
+        monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(200, content=white_pixel()))
         monkeypatch.setitem(os.environ, "LANGCHAIN_TESTS_USER_AGENT", "tests")
 
 
@@ -127,13 +126,3 @@ def _ask(model: ChatLlama, text: str, *, stream: bool) -> AIMessage:
         return model.invoke(text)
     pieces = list(model.stream(text))
     return sum(pieces[1:], start=pieces[0])
-
-
-def _png() -> bytes:
-    """One white pixel."""
-
-    def section(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = section(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + section(b"IDAT", zlib.compress(b"\x00\xff")) + section(b"IEND", b"")
