@@ -10,11 +10,12 @@ from shared_core.version import __version__
 if TYPE_CHECKING:
     from shared_core.backends.advice import DroppedOptionWarning
     from shared_core.backends.base import AsyncStream, Backend, ChatBackend, CountsTokens, EmbedBackend, Stream
-    from shared_core.backends.catalog import CATALOG, Place
+    from shared_core.backends.catalog import CATALOG
     from shared_core.backends.connect import connect
     from shared_core.backends.embed_options import EmbedOptions
     from shared_core.backends.embedding import embedder
     from shared_core.backends.names import find_backend_name
+    from shared_core.backends.place import Option, Place
     from shared_core.errors import (
         AuthenticationError,
         BackendConnectionError,
@@ -103,13 +104,14 @@ _HOMES = {
         "EmbedBackend",
         "Stream",
     ),
-    "shared_core.backends.catalog": (
-        "CATALOG",
-        "Place",
-    ),
+    "shared_core.backends.catalog": ("CATALOG",),
     "shared_core.backends.connect": ("connect",),
     "shared_core.backends.embed_options": ("EmbedOptions",),
     "shared_core.backends.embedding": ("embedder",),
+    "shared_core.backends.place": (
+        "Option",
+        "Place",
+    ),
     "shared_core.backends.names": ("find_backend_name",),
     "shared_core.errors": (
         "AuthenticationError",
@@ -234,6 +236,7 @@ __all__ = [
     "ModelNotFoundError",
     "MultillmError",
     "NamedTool",
+    "Option",
     "Part",
     "PartialEmbedding",
     "PermissionDeniedError",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
-from shared_core.backends.catalog import Place
+from shared_core.backends.place import Place
 from shared_core.errors import (
     AuthenticationError,
     BackendConnectionError,

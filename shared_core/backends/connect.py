@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from shared_core.backends.base import Backend
-from shared_core.backends.catalog import CATALOG, Place
+from shared_core.backends.catalog import CATALOG
 from shared_core.backends.embed_options import EmbedOptions
+from shared_core.backends.exchange import Patience
 from shared_core.backends.http import HttpBackend, HttpOptions
 from shared_core.backends.keys import find_key
 from shared_core.backends.names import LOCAL, split_name
 from shared_core.backends.options import body_of, fields_of, headers_of, known_or_raise, meant_by_none
+from shared_core.backends.place import Place
 from shared_core.errors import ConfigurationError, UnknownBackendError
 
 if TYPE_CHECKING:
@@ -125,7 +127,10 @@ def _connect_http(  # noqa: PLR0913 - the options that users know, by name
         _base_url(place, base_url, fields_of(place, own)),
         find_key(place, api_key),
         HttpOptions(
-            timeout, max_retries, {**headers_of(place, own), **(default_headers or {})}, body_of(place, own), embed
+            Patience(timeout, max_retries),
+            {**headers_of(place, own), **(default_headers or {})},
+            body_of(place, own),
+            embed,
         ),
         client=client,
         async_client=async_client,

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pydantic import SecretStr
 from pydantic_core import from_json
 
-from shared_core.backends.catalog import CATALOG, Place
+from shared_core.backends.catalog import CATALOG
+from shared_core.backends.place import Place
 from shared_core.errors import ConfigurationError, MissingKeyError
 
 SECRET_HEADERS = frozenset(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from shared_core.backends.catalog import Place
+from shared_core.backends.place import Place
 from shared_core.errors import ConfigurationError
 from shared_core.wire.merging import merged
 
