@@ -295,8 +295,14 @@ PLACES: tuple[Place, ...] = (
         url_variable="LLAMA_SERVER_BASE_URL",
         server=True,
         capabilities=Capabilities(json_schema=True),
+        # The forms that llama-cpp-python's server takes too, which many have running instead.
         wire=OpenAIWire(
-            names=_REPEAT_PENALTY, grammar="body", named_tool="only_tool", refused_parts=frozenset({"file"})
+            names=_REPEAT_PENALTY,
+            grammar="body",
+            named_tool="only_tool",
+            refused_parts=frozenset({"file"}),
+            no_content="",
+            schema_form="schema",
         ),
     ),
     Place(

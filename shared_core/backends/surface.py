@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -37,7 +37,8 @@ class Way:
     def __init__(self, surface: Surface, model: str = "") -> None:
         self._surface = surface
         self._asked = model
-        self._root = surface.root
+        # The list of models is asked for where the newer API lies: older servers have one there that tells providers.
+        self._root = surface.root if model else surface.roots[0]
         self._tried = {self._root}
         self._has_asked = False
         self.asks: BackendError | None = None
@@ -67,7 +68,9 @@ class Way:
         untried = [root for root in self._surface.roots if root not in self._tried]
         if not untried:
             return False
-        self._root = self._surface.root = untried[0]
+        self._root = untried[0]
+        if self._asked:
+            self._surface.root = self._root
         self._tried.add(self._root)
         return True
 
@@ -80,10 +83,11 @@ class Way:
         except BackendError:
             raise because from None
 
-    def learn(self, listed: Iterable[ListedModel]) -> None:
+    def learn(self, listed: Sequence[ListedModel]) -> None:
         """Take the one listed model that was meant, with or without its provider. Raises `ModelNotFoundError`."""
-        bare = self._asked.partition("/")[2]
-        meant = {model.id for model in listed if model.id == bare or model.id.partition("/")[2] == self._asked}
+        provider, _, bare = self._asked.partition("/")
+        with_it = {model.id for model in listed if model.id == bare and model.owned_by in (None, provider)}
+        meant = with_it | {model.id for model in listed if model.id.partition("/")[2] == self._asked}
         if len(meant) != 1:
             raise ModelNotFoundError("no such model is listed")
         self._surface.ids[self._asked] = meant.pop()

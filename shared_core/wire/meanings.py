@@ -55,7 +55,7 @@ _NO_MODEL = re.compile(
 # What a server was started without, or what the place behind a gateway has no form for.
 _UNSUPPORTED = re.compile(
     r"requires --enable-auto-tool-choice|requires --jinja|image input is not supported|is not a multimodal model"
-    r"|unsupportedparamserror|not_supported_error",
+    r"|unsupportedparamserror|not_supported_error|must be created with embedding=true",
     re.IGNORECASE,
 )
 # llama-cpp-python's server tells of the caller's mistakes as its own.

@@ -80,6 +80,7 @@ CASES: list[tuple[str, int, Any, type[BackendError]]] = [
     ("vllm without images", 400, nested("x is not a multimodal model", code=400), UnsupportedError),
     ("llama-server without templates", 500, nested("tools param requires --jinja flag", code=500), UnsupportedError),
     ("llama-server without images", 500, nested("image input is not supported - hint: mmproj", code=500), UnsupportedError),
+    ("llama_cpp.server without embeddings", 500, nested("Llama model must be created with embedding=True to call this method"), UnsupportedError),
     ("501", 501, nested("not implemented"), UnsupportedError),
     ("litellm option", 400, nested("litellm.UnsupportedParamsError: groq does not support parameters: ['logprobs']"), UnsupportedError),
     ("litellm model, older", 400, nested("Invalid model name passed in model=x. Call `/v1/models` to view available models"), ModelNotFoundError),

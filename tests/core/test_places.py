@@ -104,6 +104,7 @@ QUIRKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("tgi", {"temperature": 0, "top_p": 1.0}, {"temperature": 0.001, "top_p": ABSENT}),
     ("tgi", {"temperature": 0.5, "top_p": 0.9}, {"temperature": 0.5, "top_p": 0.9}),
     ("vllm", {"temperature": 0, "top_p": 1.0}, {"temperature": 0.0, "top_p": 1.0}),
+    ("llama_server", {"response_format": JsonSchema({"a": 1})}, {"response_format": {"type": "json_object", "schema": {"a": 1}}}),
     ("tgi", {"response_format": JsonSchema({"a": 1})}, {"response_format": {"type": "json_object", "value": {"a": 1}}}),
     ("tgi", {"user": "u", "reasoning_effort": "low", **SAMPLING}, dict.fromkeys(["user", "reasoning_effort", *SAMPLING], ABSENT)),
     ("openrouter", {"response_format": JsonObject()}, {"provider": {"require_parameters": True}}),
@@ -134,7 +135,7 @@ def test_forcing_one_of_two_tools_where_there_is_no_form_for_it(place: str) -> N
     assert [tool["function"]["name"] for tool in body["tools"]] == ["g"]
 
 
-@pytest.mark.parametrize(("place", "content"), [("groq", None), ("openai_compatible", "")])
+@pytest.mark.parametrize(("place", "content"), [("groq", None), ("openai_compatible", ""), ("llama_server", "")])
 def test_a_turn_of_calls_alone(place: str, content: str | None) -> None:
     turn = Message(role="assistant", parts=(ToolCallPart(id="1", name="f", arguments="{}"),))
     body = json.loads(CATALOG[place].wire.encode_chat(ChatRequest(messages=(turn,)), "m", stream=False).body)

@@ -19,6 +19,21 @@ def listing(*ids: str) -> bytes:
     return whole({"data": [{"id": name} for name in ids]})
 
 
+NATIVE = {"data": [{"identifier": "small", "provider_id": "up", "provider_resource_id": "small", "model_type": "llm"}]}
+"""The list of Llama Stack 0.2.12, which has it below /v1, and chat below /v1/openai/v1."""
+
+
+def stack_0_2(request: Received) -> Iterator[Step]:
+    if request.path == "/v1/models":
+        yield whole(NATIVE)
+    elif request.path != "/v1/openai/v1/chat/completions":
+        yield NO_PATH
+    elif request.json["model"] != "small":
+        yield whole({"detail": f"Invalid value: Model '{request.json['model']}' not found"}, 400)
+    else:
+        yield whole(completion(content="Hello"))
+
+
 class Stack:
     """A server with its API below one root, and with some models."""
 
@@ -90,6 +105,18 @@ def test_a_model_is_found_with_and_without_its_provider(half: Half, asked: str, 
     assert [request.json["model"] for request in server.received if request.body] == [asked, served[0], served[0]]
 
 
+def test_an_older_server_is_asked_for_a_model_with_its_provider(half: Half) -> None:
+    with serving(stack_0_2) as server:
+        assert (
+            half.chat(connect("llama_stack", model="up/small", base_url=server.url, max_retries=0), HI).text == "Hello"
+        )
+
+
+def test_another_providers_model_of_that_name_is_not_taken(half: Half) -> None:
+    with serving(stack_0_2) as server, pytest.raises(ModelNotFoundError, match="'nobody/small' not found"):
+        half.chat(connect("llama_stack", model="nobody/small", base_url=server.url, max_retries=0), HI)
+
+
 def test_a_stream_finds_the_model_too(half: Half) -> None:
     with serving(Stack("", "up/m")) as server:
         assert len(half.events(connect("llama_stack", model="m", base_url=server.url, max_retries=0), HI)) == 2
@@ -99,7 +126,9 @@ def test_a_stream_finds_the_model_too(half: Half) -> None:
 def test_no_model_or_several_is_the_first_error(half: Half, served: tuple[str, ...]) -> None:
     with serving(Stack("", *served)) as server:
         backend = connect("llama_stack", model="m", base_url=server.url, max_retries=0)
-        with pytest.raises(ModelNotFoundError, match=r"^llama_stack \(m\): HTTP 404: Model 'm' not found\. Check[^.]*\.$"):
+        with pytest.raises(
+            ModelNotFoundError, match=r"^llama_stack \(m\): HTTP 404: Model 'm' not found\. Check[^.]*\.$"
+        ):
             half.chat(backend, HI)
     assert paths(server.received) == ["/v1/chat/completions", "/v1/models"]
 

@@ -48,7 +48,7 @@ class LlamaServer(Simulator):
     """Older builds tell nothing of the cache in the usage, and have their own field for an error in a stream."""
 
     name = "llama_server"
-    variants = ("2026", "2025")
+    variants = ("2026", "2025", "python")
     rules = Rules(
         fields=OPENAI
         | (SAMPLERS - {"repetition_penalty"})
@@ -122,6 +122,8 @@ class LlamaServer(Simulator):
 
     def check(self, body: Json) -> None:
         super().check(body)
+        if self.variant == "python":
+            _check_shared(body)
         tools = body.get("tools") and body.get("tool_choice") != "none"
         if tools and "grammar" in body:
             raise RefusedError("Cannot use custom grammar constraints with tools.")
@@ -209,3 +211,11 @@ class LlamaServer(Simulator):
     def entry(self, listed: ListedModel) -> Json:
         meta = {"vocab_type": 2, "n_vocab": 201088, "n_ctx_train": listed.context_window, "n_embd": 2880, "size": 1}
         return {**super().entry(listed), "owned_by": "llamacpp", "meta": meta}
+
+
+def _check_shared(body: Json) -> None:
+    """What llama-cpp-python's server, which answers under this row too, takes no other form for."""
+    if (body.get("response_format") or {}).get("type") == "json_schema":
+        raise RefusedError("Input should be 'text' or 'json_object'", 500, param="response_format")
+    if any(message.get("content", "") is None for message in body["messages"]):
+        raise RefusedError("Input should be a valid string", 500, param="messages")

@@ -115,15 +115,19 @@ def test_a_json_object(backend: Backend, half: Half) -> None:
     assert half.chat(backend, ask(response_format=JsonObject(), max_tokens=20)).text[0] == "{"
 
 
-def test_a_schema_in_its_own_form(backend: Backend, half: Half) -> None:
-    in_its_form = {"response_format": {"type": "json_object", "schema": CITY}}
-    assert json.loads(half.chat(backend, ask(extra=in_its_form)).text).keys() == {"city"}
+def test_a_schema(demo_server: LlamaCppServer, half: Half) -> None:
+    backend = at("llama_server", demo_server)
+    for answer in (
+        half.chat(backend, ask(response_format=JsonSchema(CITY))),
+        fold(half.events(backend, ask(response_format=JsonSchema(CITY)))),
+    ):
+        assert json.loads(answer.text).keys() == {"city"}
 
 
-def test_a_schema_in_the_form_of_others_is_refused(backend: Backend, half: Half) -> None:
+def test_a_schema_in_openais_form_is_refused(demo_server: LlamaCppServer, half: Half) -> None:
     # With status 500, as all that its own checks find.
     with pytest.raises(InvalidRequestError, match="Input should be 'text' or 'json_object'") as caught:
-        half.chat(backend, ask(response_format=JsonSchema(CITY)))
+        half.chat(at("openai_compatible", demo_server), ask(response_format=JsonSchema(CITY)))
     assert caught.value.status == HTTPStatus.INTERNAL_SERVER_ERROR
 
 

@@ -51,8 +51,8 @@ class Dialect:
     """How JSON of a schema is asked for beside tools: as it is, or, where these exclude each other, as one more tool
     whose arguments are the answer. They come out as text."""
 
-    schema_form: Literal["json_schema", "value"] = "json_schema"
-    """OpenAI's form, or the schema as the `value` of the format "json_object"."""
+    schema_form: Literal["json_schema", "value", "schema"] = "json_schema"
+    """OpenAI's form, or the schema as the `value` or `schema` of the format "json_object"."""
 
     schema_defaults: tuple[tuple[str, Any], ...] = ()
     """Body entries that go with a format."""

@@ -113,8 +113,8 @@ def _format(dialect: Dialect, request: ChatRequest) -> Json:
 
 
 def _schema(dialect: Dialect, wanted: JsonSchema) -> Json:
-    if dialect.schema_form == "value":
-        return {"type": "json_object", "value": wanted.schema}
+    if dialect.schema_form != "json_schema":
+        return {"type": "json_object", dialect.schema_form: wanted.schema}
     schema: Json = {"name": wanted.name, "schema": wanted.schema}
     if wanted.strict is not None:
         schema["strict"] = wanted.strict
