@@ -154,6 +154,25 @@ def test_places_of_one_surface_do_not_look_further(half: Half) -> None:
     assert len(server.received) == 1
 
 
+def test_a_list_that_lies_below_the_older_path_alone_is_found(half: Half) -> None:
+    with serving(Stack("/openai/v1", "m")) as server:
+        backend: Any = connect("llama_stack", model="m", base_url=server.url, max_retries=0)
+        assert [model.id for model in half.models(backend)] == ["m"]
+    assert paths(server.received) == ["/v1/models", "/v1/openai/v1/models"]
+
+
+def test_a_secret_header_that_is_json_but_no_object_is_hidden_whole(half: Half) -> None:
+    def script(request: Received) -> list[Step]:
+        return [whole({"detail": f"bad: {request.headers['x-ogx-provider-data']}"}, 401)]
+
+    for data in ('["sk-very-secret"]', "sk-very-secret, not JSON"):
+        with serving(script) as server:
+            backend = connect("llama_stack", model="m", base_url=server.url, provider_data=data)
+            with pytest.raises(AuthenticationError) as caught:
+                half.chat(backend, HI)
+        assert "sk-very-secret" not in str(caught.value)
+
+
 def test_keys_for_the_providers_go_in_both_headers_and_nowhere_else(half: Half) -> None:
     data = {"together_api_key": "sk-very-secret"}
 
