@@ -46,7 +46,8 @@ def explain(error: BackendError, place: Place, model: str, secrets: Sequence[str
     error.backend, error.model = place.name, model
     own = next((text.format(model=model) for kind, text in place.advice.items() if isinstance(error, kind)), "")
     advice = own or next((say(error, place, model) for kind, say in _ADVICE if isinstance(error, kind)), "")
-    message = f"{place.name} ({model}): {_sentence(str(error.args[0]))} {advice}".rstrip()
+    where = f"{place.name} ({model})" if model else place.name
+    message = f"{where}: {_sentence(str(error.args[0]))} {advice}".rstrip()
     error.args = (_without(message, secrets), *error.args[1:])
     if error.response is not None:
         error.response = _clean(error.response, secrets)

@@ -154,6 +154,13 @@ def test_places_of_one_surface_do_not_look_further(half: Half) -> None:
     assert len(server.received) == 1
 
 
+def test_an_error_of_the_list_names_no_model(half: Half) -> None:
+    with serving(lambda _: [whole({"detail": "no"}, 401)]) as server:
+        backend: Any = connect("llama_stack", model="m", base_url=server.url, max_retries=0)
+        with pytest.raises(AuthenticationError, match=r"^llama_stack: HTTP 401"):
+            half.models(backend)
+
+
 def test_a_list_that_lies_below_the_older_path_alone_is_found(half: Half) -> None:
     with serving(Stack("/openai/v1", "m")) as server:
         backend: Any = connect("llama_stack", model="m", base_url=server.url, max_retries=0)
