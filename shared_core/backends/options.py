@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic import SecretStr
 
 from shared_core.backends.place import Place
 from shared_core.errors import ConfigurationError
@@ -41,12 +42,30 @@ def window_of(place: Place, body: Mapping[str, Any]) -> int | None:
 
 
 def headers_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:
-    """The headers of every call that the given options of this place mean; objects go as JSON."""
+    """The headers of every call that the given options of this place mean; what is no text goes as JSON.
+
+    Raises `ConfigurationError` for what no header can carry.
+    """
     return {
-        header: value if isinstance(value, str) else to_json(value).decode()
-        for name, value in given.items()
-        for header in place.options[name].headers
+        header: _header(place, name, value) for name, value in given.items() for header in place.options[name].headers
     }
+
+
+def _header(place: Place, name: str, value: Any) -> str:  # noqa: ANN401 - whatever the caller gave
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, default=_in_clear, separators=(",", ":"))
+    except TypeError as error:
+        raise ConfigurationError(f"{name}=... of {place.name} goes into a header as JSON: {error}") from None
+    if not (text.isascii() and text.isprintable()):
+        raise ConfigurationError(f"{name}=... of {place.name} goes into a header, which takes plain ASCII only")
+    return text
+
+
+def _in_clear(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    message = f"a {type(value).__name__} has no form in it"
+    raise TypeError(message)
 
 
 def fields_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from shared_core import CATALOG, ChatRequest, ConfigurationError, EmbedRequest, Message, connect
 from tests.halves import Half
@@ -31,6 +33,26 @@ def test_they_go_into_headers(half: Half) -> None:
         half.chat(backend, HI)
     assert server.received[0].headers["x-title"] == "Mine"
     assert server.received[0].headers["http-referer"] == "https://a.example"
+
+
+def test_secrets_go_out_in_clear_and_other_letters_as_json_writes_them(half: Half) -> None:
+    with serving(lambda _: [whole(completion(content="x"))]) as server:
+        data = {"a": SecretStr("sk-1"), "b": "schlüssel"}
+        half.chat(connect("llama_stack", model="m", base_url=server.url, provider_data=data), HI)
+    assert json.loads(server.received[0].headers["x-ogx-provider-data"]) == {"a": "sk-1", "b": "schlüssel"}
+
+
+@pytest.mark.parametrize(
+    ("place", "option", "said"),
+    [
+        ("llama_stack", {"provider_data": {"a": object()}}, "goes into a header as JSON: a object has no form in it"),
+        ("openrouter", {"app_name": "Café"}, "goes into a header, which takes plain ASCII only"),
+        ("openrouter", {"app_name": "two\nlines"}, "goes into a header, which takes plain ASCII only"),
+    ],
+)
+def test_what_no_header_carries_is_refused_at_once(place: str, option: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        connect(place, model="m", api_key="k", **option)
 
 
 def test_headers_of_the_callers_own_win() -> None:
