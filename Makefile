@@ -2,6 +2,8 @@
 #   make test PYTHON=python3.12 VENV=.venv-3.12
 
 VENV ?= .venv
+# What measures the branch coverage of shared_core, and holds it to 100 %; empty is quicker.
+COVERAGE ?= --cov
 PYTHON ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -33,7 +35,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python scripts/demo.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest $(COVERAGE)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
