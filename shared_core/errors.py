@@ -12,6 +12,7 @@ MultillmError
     ├── BillingError                    402, no money or quota left             -       x
     ├── InvalidRequestError             400, 422: no place would take it        -       -
     │   ├── ContextLengthError          prompt longer than the window           -       x
+    │   ├── ContentFilteredError        the place's filter let no text through  -       x
     │   ├── UnsupportedError            this place cannot, another one may      -       x
     │   └── ToolCallRefusedError        the place refused its model's own call  -       x
     ├── ModelNotFoundError              404, 410                                -       x
@@ -20,15 +21,16 @@ MultillmError
     ├── BackendConnectionError          no connection, or lost before an answer x       x
     ├── BackendTimeoutError             no answer in time                       x       x
     ├── ProtocolError                   an answer we cannot read                x       x
-    └── StreamInterruptedError          the stream ended before the answer did  x       x
+    ├── StreamInterruptedError          the stream ended before the answer did  x       x
+    └── AllBackendsFailedError          no target of a route answered           -       x
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from shared_core.types import PartialEmbedding, RateLimits
@@ -166,6 +168,12 @@ class ContextLengthError(InvalidRequestError):
         self.context_window = context_window
 
 
+class ContentFilteredError(InvalidRequestError):
+    """The place's content filter left nothing of the answer; a route with fallbacks for that asks these."""
+
+    failover = True
+
+
 class UnsupportedError(InvalidRequestError):
     """This model at this place cannot do what the request asks for; another may."""
 
@@ -228,6 +236,24 @@ class StreamInterruptedError(BackendError):
 
     retry = True
     failover = True
+
+
+class AllBackendsFailedError(BackendError):
+    """No target of a route answered; `errors` says why, one for each attempt, in order."""
+
+    failover = True
+
+    def __init__(self, message: str, *, errors: Sequence[BackendError] = (), **details: Any) -> None:
+        super().__init__(message, **details)
+        self.errors = list(errors)
+
+    @classmethod
+    def of(cls, errors: Sequence[BackendError], targets: Sequence[str], why: str = "") -> Self:
+        """The error for these attempts at these targets; `why` there was none after them."""
+        tried = "; ".join(
+            f"{target}: {type(error).__name__}: {error}" for target, error in zip(targets, errors, strict=True)
+        )
+        return cls(f"all {len(errors)} attempts of the route failed{f', {why}' if why else ''}: {tried}", errors=errors)
 
 
 _BY_STATUS: dict[int, type[BackendError]] = {

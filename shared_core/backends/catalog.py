@@ -64,7 +64,7 @@ PLACES: tuple[Place, ...] = (
         "https://api.groq.com/openai/v1",
         key="GROQ_API_KEY",
         chat_model="openai/gpt-oss-120b",
-        capabilities=Capabilities(json_schema_with_tools=False),
+        capabilities=Capabilities(json_schema_with_tools=False, prefill=True),
         image_limits="4 MB of base64, 20 MB for an image by URL, 33 megapixels, 3 to 5 images by model",
         wire=OpenAIWire(
             names=_COMPLETION_TOKENS,
@@ -234,8 +234,11 @@ PLACES: tuple[Place, ...] = (
         embedding_model="nomic-embed-text",
         url_variable="OLLAMA_HOST",
         server=True,
-        # Forced calls, and tools beside a format, are asked for in another way: see its wire.
-        capabilities=Capabilities(tool_choice=False, json_schema=True, json_schema_with_tools=False, image_urls=False),
+        # It ignores `tool_choice`, but not a format with the form of a call; nor does it take tools beside a format:
+        # both are asked for in another way, see its wire.
+        capabilities=Capabilities(
+            tool_choice=True, json_schema=True, json_schema_with_tools=False, image_urls=False, prefill=True
+        ),
         options={
             "num_ctx": Option(body=("options", "num_ctx"), window=True),
             "n_ctx": Option(body=("options", "num_ctx"), window=True),
@@ -257,7 +260,8 @@ PLACES: tuple[Place, ...] = (
         aliases=("hosted_vllm",),
         url_variable="VLLM_BASE_URL",
         server=True,
-        capabilities=Capabilities(json_schema=True),
+        capabilities=Capabilities(json_schema=True, prefill=True),
+        wire=OpenAIWire(prefix=(("continue_final_message", True), ("add_generation_prompt", False))),
     ),
     Place(
         "tgi",
@@ -294,7 +298,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("llama_cpp_server",),
         url_variable="LLAMA_SERVER_BASE_URL",
         server=True,
-        capabilities=Capabilities(json_schema=True),
+        capabilities=Capabilities(json_schema=True, prefill=True),
         # The forms that llama-cpp-python's server takes too, which many have running instead.
         wire=OpenAIWire(
             names=_REPEAT_PENALTY,

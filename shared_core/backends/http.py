@@ -19,7 +19,7 @@ from shared_core.backends.options import window_of
 from shared_core.backends.place import Place
 from shared_core.errors import ToolCallRefusedError
 from shared_core.folding import fold
-from shared_core.models import find_model, resolve_model
+from shared_core.models import Price, find_model, find_price, resolve_model
 from shared_core.types import (
     Capabilities,
     ChatRequest,
@@ -98,6 +98,12 @@ class HttpBackend:
         windows = [size for size in (known.context_window, window_of(self._place, self._options.body)) if size]
         return replace(known, **_set_flags(self._place.capabilities), context_window=min(windows, default=None))
 
+    @property
+    def price(self) -> Price | None:
+        """What it costs by list price, nothing at a server that its users run themselves; `None` is unknown."""
+        known = find_price(self.name, self._id, base_url=self.base_url)
+        return Price(0.0, 0.0) if known is None and self._place.server else known
+
     # --- siblings, over the same connections ---
 
     def with_model(self, model: str) -> Self:
@@ -107,6 +113,11 @@ class HttpBackend:
     def with_embed_options(self, options: EmbedOptions) -> Self:
         """The same model; what `options` say goes before what was said when it was connected."""
         return self._sibling(_options=replace(self._options, embed=options.over(self._options.embed)))
+
+    def without_retries(self) -> Self:
+        """The same model, each call made once: a route alone decides whether there is another attempt."""
+        once = replace(self._options.patience, max_retries=0)
+        return self._sibling(_options=replace(self._options, patience=once))
 
     def _sibling(self, **changed: object) -> Self:
         other = object.__new__(type(self))

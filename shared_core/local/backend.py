@@ -20,6 +20,7 @@ from shared_core.local.loaded import LOADED
 from shared_core.local.options import LoadOptions, Pooling, load_options
 from shared_core.local.reply import AsyncReply, Reply
 from shared_core.local.tool_syntax import LLAMA3, detect_syntax
+from shared_core.models import Price
 from shared_core.models.prefixes import Prefixes, check_prefixes, prefixed
 from shared_core.types import (
     Capabilities,
@@ -131,6 +132,11 @@ class LocalBackend:
         return self.options.path.stem
 
     @property
+    def price(self) -> Price:
+        """Nothing."""
+        return Price(0.0, 0.0)
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the model file says it can do. Raises `ModelFileError`."""
         header = self.options.header
@@ -147,6 +153,7 @@ class LocalBackend:
             image_urls=False,
             audio=False,
             reasoning=chats and ("<think>" in template or "reasoning_content" in template),
+            prefill=chats,
             context_window=self.options.window,
         )
 

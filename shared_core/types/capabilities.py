@@ -11,8 +11,8 @@ from typing import Literal
 class Capabilities:
     """What one model at one place can do. A flag says yes, no, or `None`: unknown, so ask and let the place refuse.
 
-    `json_schema_with_tools` says that a response format and tools may stand in one request. Windows and outputs
-    are in tokens.
+    `json_schema_with_tools` says that a response format and tools may stand in one request, `prefill` that the
+    beginning of an answer (`Message.prefix`) is continued. Windows and outputs are in tokens.
     """
 
     tools: bool | None = None
@@ -24,6 +24,7 @@ class Capabilities:
     image_urls: bool | None = None
     audio: bool | None = None
     reasoning: bool | None = None
+    prefill: bool | None = None
     context_window: int | None = None
     max_output: int | None = None
 

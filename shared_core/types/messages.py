@@ -94,11 +94,16 @@ Part: TypeAlias = TextPart | ImagePart | AudioPart | FilePart | ReasoningPart | 
 
 
 class Message(Value):
-    """One turn: a role and its parts. `Message(role="user", content="Hi")` and a plain string as part are accepted."""
+    """One turn: a role and its parts. `Message(role="user", content="Hi")` and a plain string as part are accepted.
+
+    `prefix` says of the last message, an assistant's, that it is the beginning of the answer: the model goes on with it
+    where `Capabilities.prefill` says so, and only what it adds comes back.
+    """
 
     role: Role
     parts: tuple[Part, ...] = ()
     name: str | None = None
+    prefix: bool = False
 
     if TYPE_CHECKING:  # what the validators below make of it
 
@@ -109,6 +114,7 @@ class Message(Value):
             parts: Iterable[Part | str] | None = (),
             content: Iterable[Part | str] | None = None,
             name: str | None = None,
+            prefix: bool = False,
         ) -> None: ...
 
     @model_validator(mode="before")

@@ -21,7 +21,7 @@ _EPOCH_MILLISECONDS = 1e12
 
 
 def read_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
-    """What the headers say, for requests and for tokens the window that is closest to its end; `None` if nothing."""
+    """What the headers say, for requests and for tokens the window with the least left; `None` if nothing."""
     windows: dict[tuple[str, str], dict[str, str]] = {}
     for name, value in headers.items():
         match = _NAME.fullmatch(name)
@@ -41,13 +41,11 @@ def _windows_of(kind: str, windows: Mapping[tuple[str, str], Mapping[str, str]])
 
 
 def _tightest(limits: Iterable[RateLimit]) -> RateLimit | None:
-    return min(limits, key=_share_left, default=None)
+    return min(limits, key=_most_that_fits, default=None)
 
 
-def _share_left(limit: RateLimit) -> float:
-    if limit.remaining is None:
-        return 1.0
-    return limit.remaining / limit.limit if limit.limit else float(limit.remaining > 0)
+def _most_that_fits(limit: RateLimit) -> float:
+    return next(float(count) for count in (limit.remaining, limit.limit) if count is not None)
 
 
 def _count(text: str | None) -> int | None:

@@ -183,7 +183,7 @@ def test_capabilities_are_those_of_the_model_under_those_of_the_place() -> None:
     assert known.json_schema_with_tools is False
     unknown = connect("groq", model="mystery").capabilities
     assert (unknown.tools, unknown.context_window, unknown.json_schema_with_tools) == (None, None, False)
-    assert connect("ollama").capabilities.tool_choice is False
+    assert connect("ollama").capabilities.tool_choice is True
 
 
 def test_a_retired_model_warns_and_is_still_sent() -> None:

@@ -194,7 +194,7 @@ def test_the_place_is_asked() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"3", b'{"data": 3}', b"{}", b'{"data": {"id": "a"}}', b""])
 def test_no_list(body: bytes) -> None:
-    with serving(lambda _: [whole(body)]) as server, pytest.raises(ProtocolError, match=r"vllm .* a list of models"):
+    with serving(lambda _: [whole(body)]) as server, pytest.raises(ProtocolError, match=r"vllm: .*a list of models"):
         connect("vllm", model="m", base_url=server.url, max_retries=0).models()  # type: ignore[attr-defined]
 
 

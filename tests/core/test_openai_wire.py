@@ -349,6 +349,13 @@ def test_a_stream_that_just_ends_is_an_error(data: bytes) -> None:
         decode_stream(data)
 
 
+def test_a_stream_that_says_nothing_and_is_done_is_an_error() -> None:
+    with pytest.raises(StreamInterruptedError, match="with nothing in it"):
+        streamed(delta(role="assistant", content=""))
+    assert fold(streamed(delta(role="assistant", content=""), delta("stop"))).text == ""
+    assert fold(streamed(delta(refusal="no"))).finish.metadata == {"refusal": "no"}
+
+
 def test_errors_inside_a_stream() -> None:
     with pytest.raises(RateLimitError, match="slow down"):
         streamed(delta(content="x"), {"error": {"message": "slow down", "code": 429}})

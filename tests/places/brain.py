@@ -57,14 +57,15 @@ class Answer:
     finish: str = "stop"
 
 
-def answer_for(body: Json) -> Answer:
-    """Decide what to say."""
+def answer_for(body: Json, *, begun: str = "") -> Answer:
+    """Decide what to say, or what comes after the beginning of that."""
     model = str(body["model"])
     if model == "endless":
         return Answer(text="on and on")
     if model == "plain-text":
         return Answer(text="I would rather chat.")
     answer = _answer(body, model)
+    answer.text = answer.text.removeprefix(begun)
     answer.reasoning = _THOUGHT if model == "reasoning" else ""
     return answer
 

@@ -185,6 +185,16 @@ def finish_reasons(at: UnderCheck) -> None:
             assert response.finish.reason == reason
 
 
+def the_beginning_of_an_answer_is_gone_on_with(at: UnderCheck) -> None:
+    """Where the place does that, only the rest comes back."""
+    question = ask("Name a city.")
+    begun = Message(role="assistant", content="You said:", prefix=True)
+    if at.sim.flags.get("prefill"):
+        whole = [response.text for response, _ in at.both(question)]
+        rest = [response.text for response, _ in at.both(ChatRequest(messages=(*question.messages, begun)))]
+        assert [f"You said:{text}" for text in rest] == whole
+
+
 def usage_of_a_prompt_that_was_seen(at: UnderCheck) -> None:
     request = ask("Have I asked this before?")
     at.whole(request)
@@ -221,6 +231,7 @@ CHECKS: tuple[Check, ...] = (
     arguments_that_are_no_json_are_handed_over,
     reasoning_is_told_apart,
     finish_reasons,
+    the_beginning_of_an_answer_is_gone_on_with,
     usage_of_a_prompt_that_was_seen,
     a_stream_that_is_cut_off_is_no_answer,
     a_stream_can_be_left,

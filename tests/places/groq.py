@@ -83,7 +83,7 @@ class Groq(Simulator):
         ListedModel("openai/gpt-oss-20b", 131072, 65536),
         ListedModel("qwen/qwen3.8-27b", 131072, 16384),
     )
-    flags: Mapping[str, bool] = {"json_schema_with_tools": False}
+    flags: Mapping[str, bool] = {"json_schema_with_tools": False, "prefill": True}
     echo = "reasoning"
     image_limits = "4 MB of base64, 20 MB for an image by URL, 33 megapixels, 3 to 5 images by model"
     vision_model = "qwen/qwen3.8-27b"

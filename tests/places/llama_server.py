@@ -78,7 +78,7 @@ class LlamaServer(Simulator):
     lacks: Mapping[str, type[BackendError]] = {"logprobs_of_a_call": InvalidRequestError}
     vision_model = _ALIAS
     embedding = Embedding({"default": 32}, strict=False)
-    flags: Mapping[str, bool] = {"json_schema": True}
+    flags: Mapping[str, bool] = {"json_schema": True, "prefill": True}
 
     calls_at_once = "asked"
     tells_thought = False

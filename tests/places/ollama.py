@@ -73,15 +73,17 @@ class Ollama(Simulator):
         schema_with_tools=False,
         image_urls=False,
     )
+    calls_by_format = True
     advised = frozenset({"num_ctx", "truncate", "shift"})
     vision_model = "llama3.2-vision:11b"
     echo = "thinking"
     embedding = Embedding(models={"nomic-embed-text": 768}, longest=2048, form=None, dimensions=True)
     flags: Mapping[str, bool] = {
-        "tool_choice": False,
+        "tool_choice": True,
         "json_schema": True,
         "json_schema_with_tools": False,
         "image_urls": False,
+        "prefill": True,
     }
     own: Mapping[str, OwnOption] = {
         "num_ctx": OwnOption(4096, body=("options", "num_ctx")),
@@ -193,7 +195,7 @@ class Ollama(Simulator):
         return self.variant != "2025" and body.get("truncate") is False
 
     def _say(self, body: Json) -> Said:
-        answer = self._forced(body) or answer_for(body)
+        answer = self._forced(body) or answer_for(body, begun=self.begun(body))
         said = Said(body, answer, self._usage(body, answer), len(self.said))
         self.said.append(said)
         return said

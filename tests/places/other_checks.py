@@ -50,7 +50,7 @@ def capabilities(at: UnderCheck) -> None:
         "json_schema_with_tools": rules.schema_with_tools,
         "json_schema": "json_schema" in rules.formats,
         "image_urls": rules.image_urls and at.sim.vision_model is not None,
-        "tool_choice": rules.named_tool,
+        "tool_choice": rules.named_tool or at.sim.calls_by_format,
     }
     assert {name: played[name] for name in at.sim.flags if name in played} == {
         name: flag for name, flag in at.sim.flags.items() if name in played

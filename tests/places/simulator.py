@@ -69,6 +69,9 @@ class Simulator(Shapes):
     flags: Mapping[str, bool] = {}
     """Capabilities that its documentation gives to every model, or denies to every one."""
 
+    goes_on: Mapping[str, object] = {}
+    """Fields that ask for the rest of an answer whose beginning is the last message, where that flag is "prefill"."""
+
     own: Mapping[str, OwnOption] = {}
     """Options that it has and others have not."""
     image_limits: str | None = None
@@ -77,6 +80,9 @@ class Simulator(Shapes):
     """What is to be done about an error here alone."""
     reads_text_alone = False
     """Whether it loses the calls of a turn that has text as well."""
+    calls_by_format = False
+    """A call is forced by a format with its form, because `tool_choice` is ignored."""
+
     caps_answers = False
     """Whether an answer just ends where the window does, however long a one was asked for."""
     lacks: Mapping[str, type[Exception]] = {}
@@ -179,10 +185,16 @@ class Simulator(Shapes):
 
     def _say(self, body: Json) -> Said:
         known = self.rules.fields | self.rules.unclear
-        answer = answer_for({name: value for name, value in body.items() if name in known})
+        answer = answer_for({name: value for name, value in body.items() if name in known}, begun=self.begun(body))
         said = Said(body, answer, self._usage(body, answer), len(self.said))
         self.said.append(said)
         return said
+
+    def begun(self, body: Json) -> str:
+        """The beginning of the answer, where it is to go on with one."""
+        last = body["messages"][-1]
+        asked = self.flags.get("prefill", False) and self.goes_on.items() <= body.items()
+        return str(last["content"]) if asked and last["role"] == "assistant" else ""
 
     def _usage(self, body: Json, answer: Answer) -> Usage:
         prompt = json.dumps(body["messages"])

@@ -78,7 +78,8 @@ class VLLM(Simulator):
     models = (ListedModel(_CHAT, 131072, owned_by="vllm"),)
     vision_model = _CHAT
     embedding = Embedding({"Qwen/Qwen3-Embedding-8B": 32}, strict=False)
-    flags: Mapping[str, bool] = {"json_schema": True}
+    flags: Mapping[str, bool] = {"json_schema": True, "prefill": True}
+    goes_on: Mapping[str, object] = {"continue_final_message": True, "add_generation_prompt": False}
 
     thought: str | None = "reasoning"
     faults: Mapping[str, Fault] = {

@@ -69,6 +69,9 @@ class Dialect:
     text_with_calls: bool = True
     """A turn may have text and tool calls; otherwise it goes as two."""
 
+    prefix: tuple[tuple[str, Any], ...] = ()
+    """Body entries that ask to go on with the last message, where it is the beginning of the answer."""
+
     embed_kinds: tuple[tuple[Literal["query", "document"], str], ...] = ()
     """The `input_type` that says whether a text asks or is to be found, where models need to know."""
 

@@ -55,13 +55,15 @@ class Head:
 class Answer:
     """One answer as it comes together: pieces in, events out, everything said beside them kept for the `Finish`."""
 
-    __slots__ = ("_calls", "_finish", "_reason", "_splitter")
+    __slots__ = ("_calls", "_finish", "_reason", "_splitter", "has_said")
 
     def __init__(self, finish: Finish) -> None:
         self._calls = ToolCallAssembler()
         self._splitter = TagSplitter()
         self._reason: str | None = None
         self._finish = finish
+        self.has_said = False
+        """Whether anything came that is an answer: text, reasoning, a call or a refusal."""
 
     @property
     def has_reason(self) -> bool:
@@ -79,6 +81,7 @@ class Answer:
             yield from self._events(choice.get(piece_key) or {}, choice.get("logprobs"))
 
     def _events(self, piece: Json, logprobs: Json | None) -> Iterable[Event]:
+        self.has_said = self.has_said or _says(piece)
         thought = piece.get("reasoning_content") or piece.get("reasoning") or piece.get("thinking")
         if thought and isinstance(thought, str):
             yield ReasoningDelta(thought)
@@ -118,6 +121,13 @@ class Answer:
         # A forced call ends with "stop" at OpenAI and with "tool_calls" elsewhere: one meaning, one word.
         self._finish.reason = "tool_calls" if len(self._calls) and reason in ("stop", "unknown") else reason
         yield self._finish
+
+
+_SPOKEN = ("content", "reasoning_content", "reasoning", "thinking", "refusal", "tool_calls")
+
+
+def _says(piece: Json) -> bool:
+    return any(piece.get(key) for key in _SPOKEN)
 
 
 def _content(content: str | list[Json] | None) -> str:
@@ -180,6 +190,8 @@ class StreamDecoder:
             return [*self._answer.add(body, "delta")]
 
     def _end(self) -> Iterable[Event]:
+        if not (self._answer.has_reason or self._answer.has_said):
+            raise StreamInterruptedError("the stream ended with nothing in it", model=self._head.model)
         self.done = True
         return self._answer.finish()
 

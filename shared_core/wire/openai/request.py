@@ -51,6 +51,7 @@ def encode_request(dialect: Dialect, request: ChatRequest, model: str, *, stream
         **_tools(dialect, request),
         **_format(dialect, request),
         **(_streaming(dialect, request) if stream else {}),
+        **(dict(dialect.prefix) if request.messages[-1].prefix else {}),
     }
     body = {**dict(dialect.defaults), **body, **request.extra}
     return (_with_schema_defaults(dialect, body) if request.response_format else body), dropped
