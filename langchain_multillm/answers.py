@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
@@ -116,8 +117,7 @@ def _metadata(finish: Finish) -> dict[str, Any]:
 def _timings(finish: Finish) -> dict[str, float] | None:
     if finish.timings is None:
         return None
-    named = {name: getattr(finish.timings, name) for name in ("queue", "prompt", "completion", "total")}
-    return {name: value for name, value in named.items() if value is not None} or None
+    return {name: value for name, value in asdict(finish.timings).items() if value is not None} or None
 
 
 def _logprob(item: TokenLogprob) -> dict[str, Any]:

@@ -12,7 +12,17 @@ from pydantic import BaseModel, ValidationError
 
 from langchain_multillm.blocks import rejected
 from langchain_multillm.messages import to_messages
-from shared_core import ChatRequest, Grammar, JsonObject, JsonSchema, NamedTool, ResponseFormat, Tool, ToolChoice
+from shared_core import (
+    ChatRequest,
+    ConfigurationError,
+    Grammar,
+    JsonObject,
+    JsonSchema,
+    NamedTool,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+)
 
 Arguments: TypeAlias = dict[str, Any]
 
@@ -25,6 +35,9 @@ _SPELLINGS = {
 }
 _EXTRA = ("extra", "extra_body", "model_kwargs")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+_CONSTRUCTOR_ONLY = frozenset(
+    {"api_key", "backend", "backend_options", "base_url", "default_headers", "http_client", "async_http_client"}
+)
 _NOT_SENT = frozenset({"model", "stream", "streaming", "strict", "ls_structured_output_format"})
 _CHOICES: dict[object, ToolChoice] = {
     True: "required",
@@ -38,8 +51,11 @@ _CHOICES: dict[object, ToolChoice] = {
 def chat_request(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> ChatRequest:
     """Build the request of one call. `None` means "leave it to the place"; unknown names go into the body.
 
-    Raises our `InvalidRequestError` for values and messages that no place could be sent.
+    Raises our `InvalidRequestError` for values and messages that no place could be sent, and `ConfigurationError` for
+    what only a constructor may take, so that no key ends up in a body.
     """
+    if misplaced := sorted(name for name in _CONSTRUCTOR_ONLY & arguments.keys() if arguments[name] is not None):
+        raise ConfigurationError(f"{', '.join(misplaced)}: set this on the model, not on a call")
     values, extra = _sorted(arguments)
     try:
         return ChatRequest(messages=to_messages(messages), extra=extra, **_typed(values))

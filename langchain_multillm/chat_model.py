@@ -19,8 +19,10 @@ from langchain_multillm import structured, tokens
 from langchain_multillm.answers import chat_result, chunk, provider, summed_usage
 from langchain_multillm.arguments import chat_request
 from langchain_multillm.connection import Connected
+from langchain_multillm.disclosure import harmless
 from langchain_multillm.errors import langchain_errors
 from langchain_multillm.profiles import ResolvedProfile, profile_of
+from langchain_multillm.routes import provider_of
 from langchain_multillm.tools import bound_tools
 from shared_core import Backend, ChatRequest, ConfigurationError, ReasoningEffort, __version__
 
@@ -34,7 +36,8 @@ class ChatLlama(Connected, BaseChatModel):
     """A chat model at any place: hosted, a server of yours, or in this process.
 
     `ChatLlama(model="groq/gpt-oss-20b")` picks the place by prefix, `ChatLlama(backend="llama_cpp")` answers with the
-    bundled demo model. Everything that is `None` is left to the place. Every field but the place can also be given
+    bundled demo model. `ChatLlama(backend=["groq", "fireworks"], model="gpt-oss-20b")` answers as long as one of them
+    does. Everything that is `None` is left to the place. Every field but the place can also be given
     per call, as can `model`; what is no field goes into the request body.
 
     Raises `shared_core` errors that are LangChain's `ModelError`s too: `ConfigurationError` when it is built,
@@ -212,7 +215,7 @@ class ChatLlama(Connected, BaseChatModel):
         An answer in text that holds the object is accepted; any other raises `OutputParserException`, never `None`.
         """
         with langchain_errors():
-            chosen = method or structured.strongest(self.connection.capabilities)
+            chosen = method or structured.strongest_of(self.connection)
             plan = structured.plan(schema, chosen, strict=strict)
             bound = bound_tools([*plan.tools, *tools], plan.tool_choice, strict=strict) if plan.tools or tools else {}
             model = self.bind(**bound, **plan.arguments, **kwargs)
@@ -227,14 +230,21 @@ class ChatLlama(Connected, BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         """What tells two models apart: in traces, and in the key of LangChain's cache."""
-        own = {"model_kwargs": self.model_kwargs, "extra": self.extra, "output_version": self.output_version}
+        own = {
+            "model_kwargs": self.model_kwargs,
+            "extra": self.extra,
+            "output_version": self.output_version,
+            "backend_options": harmless(self.backend_options),
+        }
         return {**self.place(), **self._defaults(), **{name: value for name, value in own.items() if value}}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         call = {**self._defaults(), **self.model_kwargs, **kwargs}
         backend = self.connection
         params = LangSmithParams(
-            ls_provider=provider(backend.name), ls_model_name=call.get("model") or backend.model, ls_model_type="chat"
+            ls_provider=provider(provider_of(backend)),
+            ls_model_name=call.get("model") or backend.model,
+            ls_model_type="chat",
         )
         if call.get("temperature") is not None:
             params["ls_temperature"] = call["temperature"]

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation, field_serializer
 
+from langchain_multillm.disclosure import harmless, harmless_url, revealed
 from langchain_multillm.errors import langchain_errors
+from langchain_multillm.routes import by_name, placed
 from shared_core import Backend, ConfigurationError, MissingKeyError
 
-Place: TypeAlias = str | Sequence[str] | Backend | None
+Place: TypeAlias = str | Sequence[str | Backend] | Backend | None
 
 _DEFAULT_KEEP_ALIVE = 300.0
 _HTTP = ("api_key", "base_url", "default_headers", "http_client", "async_http_client")
 _CALLS = ("timeout", "max_retries")
 _LOCAL = ("n_ctx", "n_gpu_layers", "n_threads", "model_dir", "load_timeout", "chat_template", "pooling")
 _PLACE = ("backend", "model", *_HTTP, *_CALLS, *_LOCAL, "keep_alive")
+_COMMON = frozenset(
+    {"backend", "purpose", "model", *_HTTP, *_CALLS, "batch_size", "max_concurrency", "prefixes", "normalize"}
+)
 _NOT_PICKLED = frozenset({"api_key", "http_client", "async_http_client"})
-_SECRET_HEADER = re.compile(r"auth|key|token|cookie|secret", re.IGNORECASE)
+_FILTERED = ("default_headers", "backend_options")
 _SHARED = frozenset({"backend", "http_client", "async_http_client", "rate_limiter", "cache", "callbacks"})
 
 
@@ -37,7 +40,11 @@ class Connected(BaseModel):
     )
 
     backend: Annotated[Place, SkipValidation] = None
-    """A place ("groq", "llama_cpp", ...), or any object that is a backend. Without it the model's prefix decides."""
+    """A place ("groq", "llama_cpp", ...), or any object that is a backend. Without it the model's prefix decides.
+
+    A list of these is a route: the first is asked as long as it works, then the next, as `shared_core.connect_route`
+    has it. Other policies, deadlines and the like are those of a `Router`, which is a backend too.
+    """
 
     model: str | None = None
     """The model: its canonical name or its id at the place, maybe with a prefix ("groq/gpt-oss-20b")."""
@@ -52,7 +59,7 @@ class Connected(BaseModel):
     """Seconds for a call, and between the pieces of a stream."""
 
     max_retries: int | None = Field(default=None, ge=0)
-    """How often a call is tried again when that may help."""
+    """How often a call is tried again when that may help; at a route, each target after all others failed too."""
 
     default_headers: dict[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Headers sent with every call."""
@@ -90,6 +97,13 @@ class Connected(BaseModel):
     Ollama's own default is the same, unless who runs it has set another: that is left as it is.
     """
 
+    backend_options: dict[str, Any] | None = Field(default=None, repr=False)
+    """Options of the place's own, as `connect` takes them, such as `{"region": "eu-west-1"}` for Bedrock.
+
+    They may hold keys, as `SecretStr` or text: Llama Stack's "provider_data", "api_key" and whatever else is named like
+    one, at any depth, is never shown, dumped or pickled. An unpickled copy is without it.
+    """
+
     _kept: tuple[tuple[object, ...], Backend] | None = PrivateAttr(default=None)
     _unpickled: bool = PrivateAttr(default=False)
 
@@ -114,7 +128,9 @@ class Connected(BaseModel):
     @property
     def connection(self) -> Backend:
         """The backend, connected on first use and again after a change of an argument it depends on."""
-        key = tuple(map(self.__dict__.get, _PLACE))
+        named = self.__dict__.get("backend")
+        listed = tuple(named) if isinstance(named, list) else None  # as it is now: lists change
+        key = (listed, *map(self.__dict__.get, _PLACE), revealed(self.__dict__.get("backend_options")))
         if self._kept is None or self._kept[0] != key:
             with langchain_errors():
                 self._kept = (key, self._connect())
@@ -126,12 +142,15 @@ class Connected(BaseModel):
         return None if self.backend is None or isinstance(self.backend, str) else self.timeout
 
     def _connect(self) -> Backend:
-        if self.backend is not None and not isinstance(self.backend, str):
+        if not isinstance(self.backend, str | list | tuple | None):
             return self._given()
-        from shared_core import connect  # here, because it loads the HTTP library
+        from shared_core import connect, connect_route  # here, because it loads the HTTP library
 
+        options = {"model": self.model, "purpose": self.purpose, **self._options()}
         try:
-            return connect(self.backend, model=self.model, purpose=self.purpose, **self._options())
+            if self.backend is None or isinstance(self.backend, str):
+                return connect(self.backend, **options)
+            return connect_route(self.backend, **options | {"timeout": None})  # which each call carries
         except MissingKeyError as error:
             if self._unpickled:
                 error.add_note("Keys are not pickled: the copy reads the environment variable.")
@@ -140,11 +159,12 @@ class Connected(BaseModel):
     def _given(self) -> Backend:
         """Take a backend that the caller built; the arguments that would have built one cannot apply to it."""
         place = self.backend
-        if isinstance(place, str | Sequence) or not hasattr(place, "with_model"):
+        if not hasattr(place, "with_model"):
             raise ConfigurationError(
-                f"backend={place!r} is neither the name of one place nor an object with a backend's methods"
+                f"backend={place!r} is neither the name of a place, nor an object with a backend's methods, nor a list "
+                "of these"
             )
-        if unused := [name for name in (*_HTTP, *_LOCAL) if getattr(self, name) is not None]:
+        if unused := [name for name in (*_HTTP, *_LOCAL, "backend_options") if getattr(self, name) is not None]:
             raise ConfigurationError(
                 f"{', '.join(unused)} cannot be applied to a backend that is already built; "
                 "pass them where you build it, or pass the backend's name"
@@ -155,28 +175,42 @@ class Connected(BaseModel):
         options = {name: getattr(self, name) for name in (*_HTTP, *_CALLS, *_LOCAL)}
         if self.keep_alive != _DEFAULT_KEEP_ALIVE:  # only given where it means something
             options["keep_alive"] = self.keep_alive
-        return options
+        return options | self._own_options()
+
+    def _own_options(self) -> dict[str, Any]:
+        own: dict[str, Any] = revealed(self.backend_options) or {}
+        if common := sorted(own.keys() & _COMMON):
+            raise ConfigurationError(
+                f"{', '.join(common)}: not one of a place's own options, pass this to {type(self).__name__} itself"
+            )
+        return own
 
     # --- showing, copying, pickling --------------------------------------------------------------------------------
 
     def place(self) -> dict[str, Any]:
-        """Say where this is, without secrets: backend, base URL, model."""
-        backend = self.connection
-        url = self.base_url or getattr(backend, "base_url", None)
-        return {"backend": backend.name, "base_url": _without_secrets(url), "model": backend.model}
+        """Say where this is, without secrets: backend, base URL, model; of a route those of its targets too."""
+        return placed(self.connection, self.base_url)
+
+    @field_serializer("backend", when_used="json")
+    def _routes_by_name(self, backend: Any) -> Any:  # noqa: ANN401 - pydantic's type
+        return by_name(backend, with_model=self.model is None)
+
+    @field_serializer("backend_options")
+    def _harmless_options(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        return harmless(options) or None
 
     def __repr_args__(self) -> Any:  # noqa: ANN401 - pydantic's type
         shown = {name for name, field in type(self).model_fields.items() if not field.exclude} & self.model_fields_set
         for name, value in super().__repr_args__():
             if name in shown and value is not None:
-                yield name, _without_secrets(value) if name == "base_url" else value
+                told = by_name(value, with_model=True) if name == "backend" else value
+                yield name, harmless_url(told) if name == "base_url" else told
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
         fields = {key: value for key, value in state["__dict__"].items() if key not in _NOT_PICKLED}
         fields |= dict.fromkeys(_NOT_PICKLED)
-        if headers := fields["default_headers"]:
-            fields["default_headers"] = {k: v for k, v in headers.items() if not _SECRET_HEADER.search(k)}
+        fields |= {name: harmless(fields[name]) or None for name in _FILTERED}
         private = {**(state["__pydantic_private__"] or {}), "_kept": None, "_unpickled": True}
         return {**state, "__dict__": fields, "__pydantic_private__": private}
 
@@ -203,11 +237,3 @@ def _known(kind: type[Connected], arguments: dict[str, Any]) -> dict[str, Any]:
             "(what only one place knows goes into the request body with `extra`)"
         )
     return given
-
-
-def _without_secrets(url: Any) -> Any:  # noqa: ANN401 - whatever a backend calls its URL
-    """Strip user, password and query, where some proxies want their key."""
-    if not isinstance(url, str) or not ({"@", "?"} & set(url)):
-        return url
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from langchain_core import exceptions as langchain
 
 from shared_core import (
+    AllBackendsFailedError,
     AuthenticationError,
     BackendConnectionError,
     BackendError,
@@ -43,16 +44,24 @@ _THEIRS: dict[type[MultillmError], type[langchain.ModelError]] = {
 }
 
 
-_TWINS: dict[type[MultillmError], type[MultillmError]] = {}
+_Kinds = tuple[type[MultillmError], type[langchain.ModelError]]
+_TWINS: dict[_Kinds, type[MultillmError]] = {}
 
 
-def _both(kind: type[MultillmError]) -> type[MultillmError]:
-    """Look up the class of `kind` in both trees; subclasses that others define get one too."""
-    return _TWINS.get(kind) or _TWINS.setdefault(kind, _twin(kind))
+def _both(kinds: _Kinds) -> type[MultillmError]:
+    """Look up the class in both trees; subclasses that others define get one too."""
+    return _TWINS.get(kinds) or _TWINS.setdefault(kinds, _twin(*kinds))
 
 
-def _twin(kind: type[MultillmError]) -> type[MultillmError]:
-    theirs = next(_THEIRS[base] for base in kind.__mro__ if base in _THEIRS)
+def _theirs(kind: type[MultillmError], state: dict[str, Any]) -> type[langchain.ModelError]:
+    """Find LangChain's class; for a route that failed, the one that is true of all its attempts, where there is one."""
+    attempts = {_theirs(type(error), error.__dict__) for error in state.get("errors", ())}
+    if issubclass(kind, AllBackendsFailedError) and len(attempts) == 1:
+        return attempts.pop()
+    return next(_THEIRS[base] for base in kind.__mro__ if base in _THEIRS)
+
+
+def _twin(kind: type[MultillmError], theirs: type[langchain.ModelError]) -> type[MultillmError]:
     body = {
         "__doc__": kind.__doc__,
         "__module__": kind.__module__,
@@ -69,10 +78,12 @@ def _reduce(error: MultillmError) -> tuple[Any, ...]:
 
 
 def _rebuild(kind: type[MultillmError], args: tuple[Any, ...], state: dict[str, Any]) -> MultillmError:
-    both = _both(kind)
+    both = _both((kind, _theirs(kind, state)))
     error = both.__new__(both)
     error.args = args
     error.__dict__.update(state)
+    if isinstance(error, AllBackendsFailedError):
+        error.errors = [cast("BackendError", in_both_trees(one)) for one in error.errors]
     return error
 
 

@@ -19,7 +19,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 
 from langchain_multillm.arguments import json_schema
-from shared_core import Capabilities, ConfigurationError, JsonSchema
+from shared_core import Backend, Capabilities, ConfigurationError, JsonSchema
 
 Method: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
 Schema: TypeAlias = dict[str, Any] | type
@@ -46,6 +46,17 @@ def strongest(can: Capabilities) -> Method:
     if can.json_schema is None:  # most servers can and few sources say so
         return "json_schema"
     return "json_mode" if can.json_object else "function_calling"
+
+
+def strongest_of(backend: Backend) -> Method:
+    """Choose the strongest method of all targets of a route; if these share none, the strongest that any has."""
+    shared = backend.capabilities
+    is_barred = shared.json_schema is False and (shared.tools is False or shared.tool_choice is False)
+    if not is_barred:
+        return strongest(shared)
+    from shared_core import reachable  # here, because it loads the HTTP library
+
+    return strongest(reachable(backend))
 
 
 def plan(schema: Schema | None, method: Method, *, strict: bool | None) -> Plan:

@@ -11,6 +11,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_multillm.arguments import chat_request
 from langchain_multillm.blocks import blocks
+from langchain_multillm.routes import targets
 from shared_core import Backend, CountsTokens
 
 _BYTES_PER_TOKEN = 4  # of UTF-8; what Llama's and Qwen's vocabularies reach on English prose
@@ -19,14 +20,19 @@ _TOKENS_PER_MEDIUM = 1000  # an image, as Llama 3.2 and Qwen VL count one of med
 
 
 def count(backend: Backend, text: str) -> int:
-    """Count by the backend's tokenizer if it has one, else one token for each four bytes of UTF-8."""
+    """Count by the backend's tokenizer if it has one, else one token for each four bytes of UTF-8.
+
+    Of a route it is the most that a target would count.
+    """
+    if inner := targets(backend):
+        return max(count(target, text) for target in inner)
     if isinstance(backend, CountsTokens):
         return backend.count_tokens(text)
     return -(-len(text.encode()) // _BYTES_PER_TOKEN)
 
 
 def count_prompt(backend: Backend, messages: Sequence[BaseMessage], tools: Sequence[Any]) -> int | None:
-    """Count a prompt exactly, in the model's own chat template; `None` if the backend cannot."""
+    """Count a prompt exactly, in the model's own chat template; `None` if the backend cannot, as no route can."""
     counter = getattr(backend, "count_prompt_tokens", None)
     return None if counter is None else int(counter(chat_request(messages, {"tools": tools or None})))
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import pickle
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
-from urllib.parse import urlsplit, urlunsplit
 
 from llama_index.core.schema import BaseComponent
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_serializer
 
+from llamaindex_multillm.disclosure import harmless, harmless_url, revealed
+from llamaindex_multillm.routes import by_name, targets
 from shared_core import Backend, ChatBackend, ConfigurationError, EmbedBackend
 
 _OPTIONS = (
@@ -25,7 +25,9 @@ _LOCAL_OPTIONS = (
 _ARGUMENTS = ("backend", "model", *_OPTIONS, *_LOCAL_OPTIONS)
 _NOT_WRITTEN = ("api_key", "http_client", "async_http_client")
 _SHARED = ("backend", "http_client", "async_http_client", "rate_limiter", "callback_manager", "embeddings_cache")
-_SECRET = re.compile(r"auth|key|token|cookie|secret", re.IGNORECASE)
+_COMMON = frozenset(
+    {"backend", "model", "purpose", *_OPTIONS, "batch_size", "max_concurrency", "prefixes", "normalize"}
+)
 _OTHER_NAMES = {"api_base": "base_url", "request_timeout": "timeout"}
 
 
@@ -40,14 +42,18 @@ class Connected(BaseComponent):
         arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
     )
 
-    backend: str | ChatBackend | EmbedBackend | None = Field(
-        default=None, description="A place by name, or anything that is a backend; serialised as its name."
+    backend: str | ChatBackend | EmbedBackend | Sequence[str | ChatBackend | EmbedBackend] | None = Field(
+        default=None,
+        description="A place by name, or anything that is a backend; serialised as its name. A list of these is a "
+        "route: the first is asked as long as it works, then the next; other policies are those of a Router.",
     )
     model: str | None = Field(default=None, description="The model's name or id, or `backend/model`.")
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False, description="Else from the environment.")
     base_url: str | None = Field(default=None, description="Instead of the place's own URL.")
     timeout: float | None = Field(default=None, description="Seconds for one request.")
-    max_retries: int | None = Field(default=None, description="Further attempts of a request that failed.")
+    max_retries: int | None = Field(
+        default=None, description="Further attempts of a request that failed, at each target of a route."
+    )
     default_headers: dict[str, str] | None = Field(
         default=None, repr=False, description="Sent with every request; those that look secret are not written down."
     )
@@ -68,6 +74,12 @@ class Connected(BaseComponent):
     pooling: Literal["mean", "cls", "last"] | None = Field(
         default=None, description="llama.cpp: how vectors of tokens become one, instead of the model's own."
     )
+    backend_options: dict[str, Any] | None = Field(
+        default=None,
+        repr=False,
+        description="Options of the place's own, as connect() takes them, such as a region; what may be a key, like "
+        "Llama Stack's provider_data, is not written down, and is gone when the object is restored.",
+    )
 
     _purpose: ClassVar[Literal["chat", "embedding"]] = "chat"
     _connection: tuple[tuple[object, ...], Backend] | None = PrivateAttr(default=None)
@@ -87,18 +99,25 @@ class Connected(BaseComponent):
     @property
     def _place(self) -> Backend:
         """The backend, connected again when an argument it depends on has changed."""
-        wanted = tuple(map(self.__dict__.get, _ARGUMENTS))
+        listed = tuple(self.backend) if isinstance(self.backend, list) else None  # as it is now: lists change
+        wanted = (listed, *map(self.__dict__.get, _ARGUMENTS), revealed(self.backend_options))
         if self._connection is None or self._connection[0] != wanted:
             self._connection = (wanted, self._connect())
         return self._connection[1]
 
     def _connect(self) -> Backend:
-        from shared_core import connect  # with it comes the HTTP library, which importing this package need not load
+        # With these comes the HTTP library, which importing this package need not load.
+        from shared_core import connect, connect_route
 
         backend = self.backend
         if backend is None or isinstance(backend, str):
-            return connect(backend, model=self.model, purpose=self._purpose, **self._options())
-        if own := sorted(self._options()):
+            return connect(backend, model=self.model, purpose=self._purpose, **self._options() | self._own_options())
+        if isinstance(backend, Sequence):
+            listed = cast("Sequence[str | Backend]", backend)
+            options = self._options() | self._own_options()
+            return connect_route(listed, model=self.model, purpose=self._purpose, **options)
+        own = sorted([*self._options(), *([] if self.backend_options is None else ["backend_options"])])
+        if own:
             raise ConfigurationError(f"{', '.join(own)}: a backend object brings its own, pass this to connect()")
         chosen = backend.with_model(self.model) if self.model else backend
         return cast("Backend", chosen)  # which half of the protocol it lacks shows when it is asked
@@ -110,9 +129,17 @@ class Connected(BaseComponent):
         # For connect() an option that is None is not given.
         return {name: math.inf if value is None else value for name, value in changed.items()}
 
-    @field_serializer("default_headers")
-    def _harmless_headers(self, headers: dict[str, str] | None) -> dict[str, str] | None:
-        return None if headers is None else {name: headers[name] for name in headers if not _SECRET.search(name)}
+    def _own_options(self) -> dict[str, Any]:
+        own: dict[str, Any] = revealed(self.backend_options) or {}
+        if common := sorted(own.keys() & _COMMON):
+            raise ConfigurationError(
+                f"{', '.join(common)}: not one of a place's own options, pass this to {type(self).__name__} itself"
+            )
+        return own
+
+    @field_serializer("default_headers", "backend_options")
+    def _harmless(self, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        return harmless(given) or None
 
     @field_serializer("model_dir")
     def _as_text(self, path: str | Path | None) -> str | None:
@@ -120,18 +147,22 @@ class Connected(BaseComponent):
 
     @field_serializer("backend")
     def _backend_by_name(self, backend: object) -> object:
+        if not isinstance(backend, str) and (isinstance(backend, Sequence) or targets(backend)):
+            return by_name(backend, with_model=self.model is None)
         return backend if backend is None or isinstance(backend, str) else self._place.name
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         try:
-            yield from (("backend", self._place.name), ("model", self._place.model))
+            is_route = targets(self._place)
+            yield "backend", by_name(self._place, with_model=True) if is_route else self._place.name
+            yield "model", self._place.model
         except ConfigurationError:  # while one argument is changed after the other
             yield from (("backend", self.backend), ("model", self.model))
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             told = field.repr and not field.exclude and name not in {"backend", "model"}
             if told and value != field.get_default(call_default_factory=True, validated_data={}):
-                yield name, _without_secrets(value) if name == "base_url" else value
+                yield name, harmless_url(value) if name == "base_url" else value
 
     # --- changing, copying, pickling -------------------------------------------------------------------------------
 
@@ -144,8 +175,8 @@ class Connected(BaseComponent):
         return super().__deepcopy__({**(memo or {}), **{id(item): item for item in shared}})
 
     def __getstate__(self) -> dict[str, Any]:
-        headers = self._harmless_headers(self.default_headers)
-        bare = self.model_copy(update={**dict.fromkeys(_NOT_WRITTEN), "default_headers": headers})
+        filtered = {name: harmless(getattr(self, name)) or None for name in ("default_headers", "backend_options")}
+        bare = self.model_copy(update={**dict.fromkeys(_NOT_WRITTEN), **filtered})
         object.__setattr__(bare, "__pydantic_private__", None)
         state = super(Connected, bare).__getstate__()
         if "backend" not in state["__dict__"]:
@@ -154,12 +185,6 @@ class Connected(BaseComponent):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state["__dict__"])  # type: ignore[misc]
-
-
-def _without_secrets(url: str) -> str:
-    """The URL without user, password and query, where some proxies want their key."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _known(kind: type[Connected], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pydantic import Field
 from llamaindex_multillm.messages import to_messages
 from llamaindex_multillm.requests import merge, to_request
 from llamaindex_multillm.responses import Stream, to_chat_response, to_completion_response
+from llamaindex_multillm.routes import askable
 from llamaindex_multillm.structured import StructuredPrediction
 from shared_core import AsyncStream as AsyncEvents
 from shared_core import ChatBackend, ChatRequest, Event, ReasoningEffort
@@ -48,6 +49,8 @@ def _completion_events(method: _F) -> _F:
 
 class LlamaLLM(StructuredPrediction):
     """Any open model anywhere, as a LlamaIndex LLM: `LlamaLLM(model="groq/gpt-oss-120b")`.
+
+    `LlamaLLM(backend=["groq", "fireworks"], model="gpt-oss-20b")` answers as long as one of the places does.
 
     What is `None` is left to the place. Keyword arguments of a call (`temperature`, `max_tokens`, `stop`, `model`,
     `tools`, `response_format`, ...) go before these fields; those that we do not know go into the request body.
@@ -89,7 +92,7 @@ class LlamaLLM(StructuredPrediction):
             context_window=self.context_window or known.context_window or _DEFAULT_CONTEXT_WINDOW,
             num_output=self.max_tokens or -1,  # unknown: core then keeps a small reserve of its own
             is_chat_model=self.is_chat_model,
-            is_function_calling_model=known.tools is not False if tools is None else tools,
+            is_function_calling_model=askable(place).tools is not False if tools is None else tools,
             model_name=place.model,
         )
 

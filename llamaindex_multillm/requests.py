@@ -29,7 +29,10 @@ _OTHER_NAMES = {
     "timeout_s": "timeout",
 }
 _CONSTRUCTOR_ONLY = frozenset(
-    {"api_key", "api_base", "base_url", "backend", "default_headers", "http_client", "max_retries"}
+    {
+        *("api_key", "api_base", "base_url", "backend", "backend_options", "default_headers", "max_retries"),
+        *("http_client", "async_http_client"),
+    }
 )
 
 

@@ -119,6 +119,7 @@ def _raw(finish: Finish, usage: dict[str, Any]) -> dict[str, Any]:
         "request_id": finish.request_id,
         "finish_reason": finish.reason,
         "usage": usage or None,  # None makes core's token counter look elsewhere; zeros would make it count nothing
+        **({} if finish.cost is None else {"cost": finish.cost}),
         **({"metadata": finish.metadata} if finish.metadata else {}),
     }
 

@@ -25,6 +25,7 @@ from pydantic import Field, ValidationError
 
 from llamaindex_multillm.connected import Connected
 from llamaindex_multillm.requests import tool_dict
+from llamaindex_multillm.routes import shared_or_any
 from llamaindex_multillm.tool_calls import partial_object
 from llamaindex_multillm.tools import ToolCalling, calls_in
 from shared_core import MultillmError
@@ -117,14 +118,14 @@ class StructuredPrediction(Connected, ToolCalling):
     @property
     def _speaks_schema(self) -> bool:
         wanted = self.should_use_structured_outputs
-        able = self._place.capabilities.json_schema is True if wanted is None else wanted
+        able = shared_or_any(self._place).json_schema is True if wanted is None else wanted
         return able and self.pydantic_program_mode is PydanticProgramMode.DEFAULT
 
     @property
     def _can_be_made_to_call(self) -> bool:
         if self.pydantic_program_mode is PydanticProgramMode.LLM:
             return False
-        able = self.metadata.is_function_calling_model and self._place.capabilities.tool_choice is not False
+        able = self.metadata.is_function_calling_model and shared_or_any(self._place).tool_choice is not False
         return able or self.pydantic_program_mode is PydanticProgramMode.FUNCTION
 
 

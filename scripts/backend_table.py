@@ -1,9 +1,10 @@
-"""Writes README's table of backends from the catalog: python scripts/backend_table.py."""
+"""Writes the tables of backends, README's and those of docs/places.md: python scripts/backend_table.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from place_tables import PAGE, code, replace_tables
 from shared_core import CATALOG, Place
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -23,16 +24,12 @@ def _row(place: Place) -> tuple[str, ...]:
     return (
         f"`{place.name}`",
         place.title,
-        _code(place.base_url) + (f", or `{place.url_variable}`" if place.url_variable else ""),
-        _code(place.key) + ("" if place.key_required else " (optional)"),
-        _code(place.chat_model),
-        _code(place.embedding_model),
-        ", ".join(map(_code, place.aliases)) or "-",
+        code(place.base_url) + (f", or `{place.url_variable}`" if place.url_variable else ""),
+        code(place.key) + ("" if place.key_required else " (optional)"),
+        code(place.chat_model),
+        code(place.embedding_model),
+        ", ".join(map(code, place.aliases)) or "-",
     )
-
-
-def _code(text: str | None) -> str:
-    return f"`{text}`" if text else "-"
 
 
 def replace_table(readme: str) -> str:
@@ -45,4 +42,5 @@ def replace_table(readme: str) -> str:
 
 
 if __name__ == "__main__":
+    PAGE.write_text(replace_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     README.write_text(replace_table(README.read_text(encoding="utf-8")), encoding="utf-8")

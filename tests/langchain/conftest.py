@@ -21,3 +21,10 @@ def server() -> Iterator[OpenAIServer]:
 def shared_server() -> Iterator[OpenAIServer]:
     with OpenAIServer(key=KEY) as running:
         yield running
+
+
+@pytest.fixture
+def other() -> Iterator[OpenAIServer]:
+    """A second place."""
+    with OpenAIServer(key=KEY) as running:
+        yield running

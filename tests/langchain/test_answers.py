@@ -31,7 +31,7 @@ FINISH = Finish(
     backend="groq",
     id="chatcmpl-1",
     request_id="req-1",
-    timings=Timings(queue=0.5, total=1.5),
+    timings=Timings(queue=0.5, total=1.5, first_token=0.7, load=0.1),
     cost=0.25,
     metadata={"system_fingerprint": "fp", "service_tier": "flex", "created": 5},
 )
@@ -98,7 +98,7 @@ def test_all_that_is_known_of_a_call_is_kept() -> None:
         "finish_reason": "tool_calls",
         "id": "chatcmpl-1",
         "request_id": "req-1",
-        "timings": {"queue": 0.5, "total": 1.5},
+        "timings": {"queue": 0.5, "total": 1.5, "first_token": 0.7, "load": 0.1},
         "cost": 0.25,
         "system_fingerprint": "fp",
         "service_tier": "flex",

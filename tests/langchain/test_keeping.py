@@ -108,7 +108,7 @@ def test_no_mistake_of_the_caller_shows_the_key(kind: Kind, arguments: dict[str,
 def test_mistakes_read_well() -> None:
     with pytest.raises(ConfigurationError, match="ChatLlama has no argument 'temprature'; did you mean 'temperature'"):
         ChatLlama(temprature=1)  # type: ignore[call-arg]
-    with pytest.raises(ConfigurationError, match="is neither the name of one place nor an object"):
+    with pytest.raises(ConfigurationError, match="is neither the name of a place, nor an object"):
         ChatLlama(backend=object())
     with pytest.raises(ConfigurationError, match="base_url cannot be applied to a backend that is already built"):
         ChatLlama(backend=connect("vllm", model="small"), base_url="http://x")

@@ -20,7 +20,7 @@ EVERYTHING: list[Event] = [
     ToolCallDelta(1, id="b", name="sub"),
     ToolCallDelta(0, arguments="1}"),
     ToolCallDelta(1, arguments='{"y": 2}'),
-    Finish("tool_calls", USAGE, model="m-1", backend="groq", id="r-1", request_id="q-1", metadata={"tier": "on"}),
+    Finish("tool_calls", USAGE, "m-1", "groq", "r-1", request_id="q-1", cost=0.25, metadata={"tier": "on"}),
 ]
 
 
@@ -47,6 +47,7 @@ def test_the_whole_answer() -> None:
             "prompt_tokens_details": {"cached_tokens": 4},
             "completion_tokens_details": {"reasoning_tokens": 2},
         },
+        "cost": 0.25,
         "metadata": {"tier": "on"},
     }
     assert response.additional_kwargs == {
