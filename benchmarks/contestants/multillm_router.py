@@ -49,6 +49,7 @@ def chain(targets: Sequence[str], *, timeout: float, pooled: bool, ollama: bool)
             max_attempts=1 if pooled else None,
             first_token_timeout=timeout,
             chunk_timeout=timeout,
+            answer_timeout=timeout,
             deadline=4 * timeout,
         )
     )

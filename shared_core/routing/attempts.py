@@ -56,9 +56,10 @@ class Attempt(Generic[_Request]):
         """What the caller gets to see of an event: itself, unless it goes on with another target's answer."""
         return (event,) if self._call.resumption is None else self._call.resumption.seen(event)
 
-    def time_left(self) -> float | None:
-        """Seconds until the deadline of the whole call."""
-        return self._call.time_left()
+    def time_for_answer(self) -> float | None:
+        """Seconds that the whole answer may take."""
+        left, bound = self._call.time_left(), self._call.rules.answer_timeout
+        return bound if left is None else left if bound is None else min(bound, left)
 
     @property
     def is_bounded(self) -> bool:
@@ -77,11 +78,11 @@ class Attempt(Generic[_Request]):
         if self._call.is_over:
             raise self._call.overdue()
 
-    def late(self, timeout: float | None) -> BackendTimeoutError:
+    def late(self, timeout: float | None, what: str = "no piece of the answer came for") -> BackendTimeoutError:
         """The error of an answer, or of its next piece, for which nobody waits longer than that."""
         if self._call.is_over:
             return self._call.overdue()
-        return BackendTimeoutError(f"no piece of the answer came for {timeout:g} s")
+        return BackendTimeoutError(f"{what} {timeout:g} s")
 
     def __enter__(self) -> Self:
         self._began = self._call.state.clock() + self.delay

@@ -38,7 +38,8 @@ class Router:
     `in_order`. What is done about failures: `deadline` bounds a call over all its attempts, `retries` says how often a
     target may be tried again after all others were (0: never), `max_attempts` bounds the attempts of one call,
     `longest_wait` the wait for a place that asks for one. `first_token_timeout` and `chunk_timeout` bound the waits
-    within a stream. All are in seconds. `weights` are for the policies that ask for them, one for each target.
+    within a stream, `answer_timeout` one target's whole answer where it is asked for whole. All are in seconds.
+    `weights` are for the policies that ask for them, one for each target.
 
     No call begins with the targets of `on_context_overflow` and `on_content_filter`. The first are tried when a prompt
     is too long for a target of the route, or estimated to be too long for all; the second when an answer ends for the
@@ -74,6 +75,7 @@ class Router:
         longest_wait: float = 10.0,
         first_token_timeout: float | None = None,
         chunk_timeout: float | None = None,
+        answer_timeout: float | None = None,
         on_context_overflow: Sequence[Backend | str] = (),
         on_content_filter: Sequence[Backend | str] = (),
         resume: bool = False,
@@ -90,7 +92,14 @@ class Router:
         self._on_filter = tuple(_without_retries(_connected(target)) for target in on_content_filter)
         self._shadow = None if shadow is None else _without_retries(_connected(shadow))
         self._rules = Rules(
-            deadline, retries, max_attempts, longest_wait, first_token_timeout, chunk_timeout, resume=resume
+            deadline,
+            retries,
+            max_attempts,
+            longest_wait,
+            first_token_timeout,
+            chunk_timeout,
+            answer_timeout,
+            resume=resume,
         )
         self._policy = policy or (two_choices if len(canonical_names(self._backends)) == 1 else in_order)
         self._breaker = breaker or BreakerRule()

@@ -19,7 +19,8 @@ class Rules:
     """What a route does about failures; seconds.
 
     `retries` is how often a target may be tried again after all others were, `max_attempts` bounds the attempts of one
-    call in all, and `longest_wait` the wait for a place that asked for one. A `lane` is one half of a hedged call;
+    call in all, and `longest_wait` the wait for a place that asked for one. `answer_timeout` bounds one attempt at an
+    answer that is asked for whole. A `lane` is one half of a hedged call;
     with `resume`, another target goes on with a stream that broke off.
     """
 
@@ -29,6 +30,7 @@ class Rules:
     longest_wait: float = 10.0
     first_token_timeout: float | None = None
     chunk_timeout: float | None = None
+    answer_timeout: float | None = None
     lane: Lane | None = None
     resume: bool = False
 
@@ -37,7 +39,7 @@ class Rules:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ConfigurationError(f"{name} must be at least {least}, not {value!r}")
-        for name in ("deadline", "first_token_timeout", "chunk_timeout"):
+        for name in ("deadline", "first_token_timeout", "chunk_timeout", "answer_timeout"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")

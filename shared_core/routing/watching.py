@@ -15,6 +15,7 @@ from shared_core.backends.base import AsyncStream, Stream
 from shared_core.routing.attempts import Attempt
 from shared_core.types import ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Event
 
+_NOT_WHOLE = "the answer was not whole after"
 _Item: TypeAlias = Event | BaseException | None
 _Request = TypeVar("_Request", ChatRequest, EmbedRequest)
 _Answer = TypeVar("_Answer", ChatResponse, EmbedResponse)
@@ -24,17 +25,17 @@ _Answer = TypeVar("_Answer", ChatResponse, EmbedResponse)
 
 
 def bounded(call: Callable[[_Request], _Answer], attempt: Attempt[_Request]) -> _Answer:
-    """The answer. Raises `BackendTimeoutError` at the deadline, also where the answer trickles in.
+    """The answer. Raises `BackendTimeoutError` when it takes too long, also where it trickles in.
 
     A thread waits for it then, because a blocked read cannot be left otherwise; it ends with the read.
     """
-    left = attempt.time_left()
+    left = attempt.time_for_answer()
     if left is None:
         return call(attempt.request)
     future: Future[_Answer] = Future()
     threading.Thread(target=copy_context().run, args=(_settle, future, call, attempt.request), daemon=True).start()
     if not wait([future], left).done:
-        raise attempt.late(left)
+        raise attempt.late(left, _NOT_WHOLE)
     return future.result()
 
 
@@ -46,8 +47,8 @@ def _settle(future: Future[_Answer], call: Callable[[_Request], _Answer], reques
 
 
 async def abounded(call: Callable[[_Request], Awaitable[_Answer]], attempt: Attempt[_Request]) -> _Answer:
-    """The answer. Raises `BackendTimeoutError` at the deadline, also where the answer trickles in."""
-    left = attempt.time_left()
+    """The answer. Raises `BackendTimeoutError` when it takes too long, also where it trickles in."""
+    left = attempt.time_for_answer()
     if left is None:
         return await call(attempt.request)
     try:
@@ -56,7 +57,7 @@ async def abounded(call: Callable[[_Request], Awaitable[_Answer]], attempt: Atte
     except TimeoutError:
         if not bound.expired():
             raise
-        raise attempt.late(left) from None
+        raise attempt.late(left, _NOT_WHOLE) from None
 
 
 # --- streams -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from shared_core.errors import ContextLengthError, InvalidRequestError, ServerError, UnsupportedError
 from shared_core.folding import fold
 from shared_core.local import LocalBackend, connect_local
+from shared_core.models import Price
 from shared_core.types import (
     AudioPart,
     ChatRequest,
@@ -239,7 +240,7 @@ def test_a_copy_shares_the_loaded_model(tiny: LocalBackend, copied: Any) -> None
 
 def test_what_is_said_of_a_model_needs_no_loading(tmp_path: Path) -> None:
     backend = connect_local(str(write_model(tmp_path / "said.gguf", window=20_000)))
-    assert (backend.name, backend.model) == ("llama_cpp", "said")
+    assert (backend.name, backend.model, backend.price) == ("llama_cpp", "said", Price(0.0, 0.0))
     assert backend.capabilities.context_window == 8192
     assert backend.capabilities.tools
     assert backend.capabilities.images is False

@@ -338,13 +338,13 @@ def test_each_attempt_is_told_how_long_is_left() -> None:
     left = []
     for attempt in route.attempts():
         with attempt:
-            left.append((attempt.time_left(), attempt.patience()))
+            left.append((attempt.time_for_answer(), attempt.patience()))
             route.clock.pass_(3.0)
             if len(left) == 1:
                 raise ServerError("x")
-            left.append((attempt.time_left(), attempt.patience()))
+            left.append((attempt.time_for_answer(), attempt.patience()))
             attempt.first()
-            left.append((attempt.time_left(), attempt.patience()))
+            left.append((attempt.time_for_answer(), attempt.patience()))
     assert left == [(5.0, 4.0), (2.0, 2.0), (0.0, 0.0), (0.0, 0.0)]
 
 
@@ -357,7 +357,7 @@ def test_the_next_piece_is_bounded_by_what_is_shorter(deadline: float | None, bo
 
 def test_without_bounds_nothing_is_bounded() -> None:
     attempt = next(Route("a").attempts())
-    assert (attempt.is_bounded, attempt.patience(), attempt.time_left()) == (False, None, None)
+    assert (attempt.is_bounded, attempt.patience(), attempt.time_for_answer()) == (False, None, None)
     attempt.check_deadline()
     assert next(Route("a", deadline=9.0).attempts()).patience() == pytest.approx(9.0)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
-from shared_core import AllBackendsFailedError, EmbedRequest, Limits, RateLimitError, ServerError, Usage
+from shared_core import AllBackendsFailedError, EmbedRequest, Limits, RateLimitError, Router, ServerError, Usage
+from tests.routing.answering import places, says, vllm
 from tests.routing.asking import HI, Asked, end, fail, route
 from tests.routing.quotas import Clock, status
 
@@ -148,6 +150,18 @@ class TestLines:
             first.tries.close()  # type: ignore[attr-defined]
         clock.now += 60
         assert (status(over).waiting, second.sent().target is not None) == (1, True)
+
+    async def test_a_task_that_waits_can_be_cancelled(self) -> None:
+        with places(says("hello")) as (server,):
+            over = Router([vllm(server)], limits=Limits(requests_per_minute=1))
+            await over.achat(HI)
+            waiting = asyncio.create_task(over.achat(HI))
+            await asyncio.sleep(0)  # it runs until it sleeps
+            assert status(over).waiting == 1
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert (status(over).waiting, len(server.received)) == (0, 1)
 
     def test_calls_in_flight_are_bounded(self, clock: Clock) -> None:
         over = route(clock, Limits(in_flight=2))

@@ -97,6 +97,18 @@ def test_the_deadline_ends_an_answer_that_does_not_come(
         assert closed_after(route) == ["open"]
 
 
+@pytest.mark.parametrize("script", [trickles, silent])
+@pytest.mark.parametrize("deadline", [None, 60.0])
+def test_an_answer_that_takes_too_long_is_asked_for_elsewhere(
+    half: Half, script: Any, deadline: float | None, over: threading.Event
+) -> None:
+    with serving(script(over)) as slow, places(says("here")) as (good,):
+        route = Router([vllm(slow), vllm(good)], policy=in_order, answer_timeout=LATE, deadline=deadline)
+        response = half.chat(route, HI)
+    assert response.text == "here"
+    assert "the answer was not whole after 0.15 s" in response.finish.metadata["attempts"][0]["error"]
+
+
 def test_the_deadline_ends_vectors_that_do_not_come(half: Half, over: threading.Event) -> None:
     with serving(trickles(over)) as server, pytest.raises(BackendTimeoutError, match=r"the deadline of 0\.15 s"):
         half.embed(Router([vllm(server)], deadline=LATE), TEXTS)
