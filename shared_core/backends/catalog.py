@@ -234,6 +234,8 @@ PLACES: tuple[Place, ...] = (
         embedding_model="nomic-embed-text",
         url_variable="OLLAMA_HOST",
         server=True,
+        free=True,
+        billed_marks=("ollama.com", "-cloud", ":cloud"),
         # It ignores `tool_choice`, but not a format with the form of a call; nor does it take tools beside a format:
         # both are asked for in another way, see its wire.
         capabilities=Capabilities(
@@ -260,6 +262,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("hosted_vllm",),
         url_variable="VLLM_BASE_URL",
         server=True,
+        free=True,
         capabilities=Capabilities(json_schema=True, prefill=True),
         wire=OpenAIWire(prefix=(("continue_final_message", True), ("add_generation_prompt", False))),
     ),
@@ -273,6 +276,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("text_generation_inference",),
         url_variable="TGI_BASE_URL",
         server=True,
+        free=True,
         embed_batch=32,  # of text-embeddings-inference, its sibling
         capabilities=Capabilities(json_schema_with_tools=False),
         wire=OpenAIWire(
@@ -298,6 +302,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("llama_cpp_server",),
         url_variable="LLAMA_SERVER_BASE_URL",
         server=True,
+        free=True,
         capabilities=Capabilities(json_schema=True, prefill=True),
         # The forms that llama-cpp-python's server takes too, which many have running instead.
         wire=OpenAIWire(
@@ -320,6 +325,7 @@ PLACES: tuple[Place, ...] = (
         aliases=("lm_studio",),
         url_variable="LM_STUDIO_BASE_URL",
         server=True,
+        free=True,
         capabilities=Capabilities(json_schema=True),
         wire=OpenAIWire(
             names=_REPEAT_PENALTY,

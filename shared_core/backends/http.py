@@ -100,9 +100,11 @@ class HttpBackend:
 
     @property
     def price(self) -> Price | None:
-        """What it costs by list price, nothing at a server that its users run themselves; `None` is unknown."""
-        known = find_price(self.name, self._id, base_url=self.base_url)
-        return Price(0.0, 0.0) if known is None and self._place.server else known
+        """What it costs by list price, nothing at a server that does not bill; `None` is unknown."""
+        where = f"{self.base_url}/{self._id}"
+        if self._place.free and not any(mark in where for mark in self._place.billed_marks):
+            return Price(0.0, 0.0)
+        return find_price(self.name, self._id, base_url=self.base_url)
 
     # --- siblings, over the same connections ---
 

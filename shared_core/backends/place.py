@@ -33,7 +33,8 @@ class Place:
     `base_url` may hold `{region}`. `key` is the only environment variable an API key is ever read from.
     `url_variable` is one that may move `base_url`. `chat_model` and `embedding_model` are taken when the caller names
     none; `None` means that the place serves what its operator chose. A `server` is run by its users, so its URL may
-    come without `/v1`. A flag of `capabilities` that is set holds for every model of the place. `options` are those
+    come without `/v1`; one that is `free` bills no tokens, but where the base URL or the model's id has one of
+    `billed_marks` in it. A flag of `capabilities` that is set holds for every model of the place. `options` are those
     that `connect` takes for this place alone. `image_limits` are told when images are refused. `embed_batch` is the
     most texts that one call for vectors may have, where that is known. Where versions of a server have their API below
     different paths, `roots` are these, the likeliest first. `advice` is what to do about an error there, instead of
@@ -50,6 +51,8 @@ class Place:
     aliases: tuple[str, ...] = ()
     url_variable: str | None = None
     server: bool = False
+    free: bool = False
+    billed_marks: tuple[str, ...] = ()
     capabilities: Capabilities = field(default_factory=Capabilities)
     options: Mapping[str, Option] = field(default_factory=dict)
     roots: tuple[str, ...] = ("",)

@@ -36,10 +36,12 @@ class Router:
 
     `policy` orders the targets for each request; by default that is `two_choices` where all serve the same model, else
     `in_order`. What is done about failures: `deadline` bounds a call over all its attempts, `retries` says how often a
-    target may be tried again after all others were (0: never), `max_attempts` bounds the attempts of one call,
-    `longest_wait` the wait for a place that asks for one. `first_token_timeout` and `chunk_timeout` bound the waits
-    within a stream, `answer_timeout` one target's whole answer where it is asked for whole. All are in seconds.
-    `weights` are for the policies that ask for them, one for each target.
+    target may be tried again after all others were (0: never), `max_attempts` bounds the attempts of one call but for
+    those that find out whether a target that failed is back, `longest_wait` the wait for a place that asks for one.
+    Tries that are not the first at a target, or not in order, are bounded by a fifth of the calls and ten a second.
+    `first_token_timeout` and `chunk_timeout` bound the waits within a stream, `answer_timeout` one target's whole
+    answer where it is asked for whole. All are in seconds. `weights` are for the policies that ask for them, one for
+    each target.
 
     No call begins with the targets of `on_context_overflow` and `on_content_filter`. The first are tried when a prompt
     is too long for a target of the route, or estimated to be too long for all; the second when an answer ends for the

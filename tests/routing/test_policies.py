@@ -205,6 +205,21 @@ def test_prices_of_real_places() -> None:
     assert [one.backend for one in cheapest(HI, over)] == [own, cheap, dear, unknown]
 
 
+@pytest.mark.parametrize(
+    ("backend", "is_free"),
+    [
+        (connect("vllm", model="m", base_url="https://gpu.example:8000/v1"), True),
+        (connect("ollama", model="llama3.1:8b"), True),
+        (connect("ollama", model="gpt-oss:120b-cloud"), False),
+        (connect("ollama", model="no-list-has-this", base_url="https://ollama.com"), False),
+        (connect("litellm", model="no-list-has-this"), False),
+        (connect("openai_compatible", model="no-list-has-this", base_url="http://localhost:1/v1"), False),
+    ],
+)
+def test_only_servers_that_do_not_bill_are_free(backend: Any, is_free: bool) -> None:
+    assert (backend.price == Price(0.0, 0.0)) is is_free
+
+
 def as_scripted(backend: Any) -> Scripted:
     """Any backend is a target."""
     return backend  # type: ignore[no-any-return]

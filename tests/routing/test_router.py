@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import pickle
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,12 +14,9 @@ from shared_core import (
     BackendConnectionError,
     BackendError,
     BreakerRule,
-    ChatBackend,
-    ChatRequest,
     ConfigurationError,
     EmbedRequest,
     InvalidRequestError,
-    Listeners,
     Policy,
     RateLimitError,
     Router,
@@ -39,9 +32,9 @@ from shared_core import (
 )
 from shared_core.routing.target import Target
 from tests.halves import Half, half_named
-from tests.raw_server import RawServer, Received, Script, Step, completion, serving, whole
+from tests.raw_server import RawServer, serving
 from tests.routing.answering import HI, places, refuses, says, text, vllm
-from tests.routing.scripted import FakeClock, Scripted
+from tests.routing.scripted import Scripted
 
 modes = pytest.mark.parametrize("mode", ["chat", "stream"])
 policies = pytest.mark.parametrize(
@@ -126,153 +119,6 @@ def test_a_delay_is_slept(half: Half) -> None:
     assert len(half.events(route, HI)) == 2
     route = Router([scripted(RateLimitError("x", retry_after=0.01), "well")])
     assert half.embed(route, EmbedRequest(texts=("x",))).vectors == [[4.0]]
-
-
-# --- probes ----------------------------------------------------------------------------------------------------------
-
-
-class Gate:
-    """A place that holds its first request until all callers have begun, and counts those that came before that."""
-
-    def __init__(self, callers: int) -> None:
-        self._callers = callers
-        self._begun = 0
-        self._lock = threading.Lock()
-        self._all_begun = threading.Event()
-        self.before: int | None = None
-        self.server: RawServer
-
-    def policy(self, request: Any, over: Any) -> Any:
-        with self._lock:
-            self._begun += 1
-            if self._begun == self._callers:
-                self._all_begun.set()
-        return over
-
-    def answer(self, request: Received) -> Iterator[Step]:
-        if self.before is None:
-            self.before = 0
-            yield self._all_begun
-            self.before = len(self.server.received)
-        yield whole(completion(content="well"))
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate(200)
-    with serving(gate.answer) as gate.server:
-        yield gate
-
-
-def half_open(gate: Gate) -> Router:
-    route = Router([vllm(gate.server)], policy=gate.policy)
-    targets(route)[0].breaker.open(0.0)
-    return route
-
-
-def test_of_200_threads_one_probes_the_only_target_and_all_get_answers(gate: Gate) -> None:
-    route = half_open(gate)
-    with ThreadPoolExecutor(200) as pool:
-        answers = list(pool.map(lambda _: route.chat(HI).text, range(200)))
-    assert (gate.before, set(answers)) == (1, {"well"})
-    assert (route.status()[0].state, route.status()[0].in_flight) == ("closed", 0)
-
-
-async def test_of_200_tasks_one_probes_the_only_target_and_all_get_answers(gate: Gate) -> None:
-    route = half_open(gate)
-    answers = await asyncio.gather(*(route.achat(HI) for _ in range(200)))
-    assert (gate.before, {answer.text for answer in answers}) == (1, {"well"})
-    assert (route.status()[0].state, route.status()[0].in_flight) == ("closed", 0)
-
-
-def test_of_200_threads_one_probes_while_the_others_go_elsewhere(gate: Gate) -> None:
-    with places(says("other")) as (other,):
-        route = Router([vllm(gate.server), vllm(other)], policy=gate.policy)
-        targets(route)[0].breaker.open(0.0)
-        with ThreadPoolExecutor(200) as pool:
-            answers = Counter(pool.map(lambda _: route.chat(HI).text, range(200)))
-        assert gate.before == 1
-        assert answers["other"] > 150
-
-
-def test_who_waits_for_a_probe_goes_himself_in_the_end(half: Half) -> None:
-    route = Router([scripted("four")], longest_wait=0.1)
-    breaker = targets(route)[0].breaker
-    for ask in (half.chat, half.events):
-        breaker.open(0.0)
-        breaker.enter("another call, which never ends")
-        ask(route, HI)
-    breaker.open(0.0)
-    breaker.enter("another call, which never ends")
-    assert half.embed(route, EmbedRequest(texts=("x",))).vectors == [[4.0]]
-    assert (breaker.state, targets(route)[0].in_flight) == ("closed", 0)
-
-
-# --- going away ------------------------------------------------------------------------------------------------------
-
-
-def hold(release: threading.Event) -> Script:
-    return lambda _: [release, whole(completion(content="late"))]
-
-
-@pytest.mark.parametrize("call", ["achat", "astream"])
-async def test_a_cancelled_call_hangs_up_and_frees_its_target(call: str) -> None:
-    with serving(hold(threading.Event())) as server:
-        route = Router([vllm(server)])
-        targets(route)[0].breaker.open(0.0)
-
-        async def ask() -> None:
-            if call == "achat":
-                await route.achat(HI)
-            else:
-                async for _ in route.astream(HI):
-                    pass
-
-        task = asyncio.ensure_future(ask())
-        while not server.received:  # noqa: ASYNC110 - a thread receives it
-            await asyncio.sleep(0.001)
-        assert targets(route)[0].in_flight == 1
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert server.hung_up.wait(10)
-    assert targets(route)[0].in_flight == 0
-    assert targets(route)[0].breaker.is_ready
-
-
-async def test_a_call_that_is_cancelled_in_its_delay_frees_its_target() -> None:
-    backend = scripted()
-    route = Router([backend])
-    target = targets(route)[0]
-    target.paused_until = route._clock() + 5.0
-    for call in (route.achat(HI), route.aembed(EmbedRequest(texts=("x",))), anext(route.astream(HI))):
-        task = asyncio.ensure_future(call)
-        while not target.in_flight:  # noqa: ASYNC110 - a few turns of the loop
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert target.in_flight == 0
-    assert backend.asked == []
-
-
-def test_a_stream_that_is_closed_frees_its_target(half: Half) -> None:
-    with places(says("one", "two", "three")) as (server,):
-        route = Router([vllm(server)])
-        half.first_event(route, HI)
-        assert targets(route)[0].in_flight == 0
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-def test_what_is_no_backends_error_passes_and_frees_the_target(half: Half, error: type[BaseException]) -> None:
-    for ask in (half.chat, half.events):
-        other = scripted()
-        route = Router([scripted(error()), other], policy=in_order)
-        if isinstance(error(), KeyboardInterrupt) and type(half).__name__ == "AsyncHalf":
-            continue  # asyncio raises it out of its loop, around the task
-        with pytest.raises(error):
-            ask(route, HI)
-        assert (targets(route)[0].in_flight, other.asked) == (0, [])
 
 
 # --- nesting ---------------------------------------------------------------------------------------------------------
@@ -433,114 +279,3 @@ def test_copies_keep_what_was_set_and_drop_what_was_learned(make: Callable[[Rout
         assert (other._policy, other._rules) == (in_order, route._rules)
         assert half.chat(other, HI).text == "well"
         assert [one.calls for one in route.status()] == [1, 1]
-
-
-# --- seeing it -------------------------------------------------------------------------------------------------------
-
-
-def test_status_tells_how_each_target_is(half: Half) -> None:
-    clock = FakeClock()
-    route = Router(
-        [scripted(BackendConnectionError("gone"), name="a"), scripted(name="b")], policy=in_order, clock=clock
-    )
-    half.chat(route, HI)
-    a, b = route.status()
-    assert (a.name, a.state, a.calls, a.failures, a.in_flight) == ("a/m", "open", 1, 1, 0)
-    assert a.last_error == "BackendConnectionError: gone"
-    assert 4.5 <= a.ready_in <= 5.5
-    assert (b.state, b.calls, b.failures, b.ready_in, b.last_error) == ("closed", 1, 0, 0.0, None)
-    assert repr(targets(route)[0]) == "<target a/m, open>"
-
-
-def test_listeners_hear_what_happens(half: Half) -> None:
-    heard: list[Any] = []
-    listeners = Listeners(
-        on_attempt=lambda name: heard.append(("attempt", name)),
-        on_failure=lambda name, error: heard.append(("failure", name, str(error))),
-        on_failover=lambda name, to: heard.append(("failover", name, to)),
-        on_open=lambda name: heard.append(("open", name)),
-        on_close=lambda name: heard.append(("close", name)),
-    )
-    clock = FakeClock()
-    dying = scripted(BackendConnectionError("gone"), "back", name="a")
-    route = Router([dying, scripted(name="b")], policy=in_order, listeners=listeners, clock=clock)
-    half.chat(route, HI)
-    clock.pass_(6.0)
-    half.chat(route, HI)
-    assert heard == [
-        ("attempt", "a/m"),
-        ("failure", "a/m", "gone"),
-        ("open", "a/m"),
-        ("failover", "a/m", "b/m"),
-        ("attempt", "b/m"),
-        ("attempt", "a/m"),
-        ("close", "a/m"),
-    ]
-
-
-@pytest.mark.parametrize("event", ["on_attempt", "on_failure", "on_failover", "on_open", "on_close"])
-def test_a_listener_that_raises_leaves_nothing_behind(half: Half, event: str) -> None:
-    def raise_(*_: object) -> None:
-        raise ZeroDivisionError
-
-    clock = FakeClock()
-    dying = scripted(BackendConnectionError("gone"), "back", name="a")
-    route = Router([dying, scripted(name="b")], policy=in_order, listeners=Listeners(**{event: raise_}), clock=clock)
-    raised = 0
-    for _ in range(2):
-        try:
-            half.chat(route, HI)
-        except ZeroDivisionError:
-            raised += 1
-        clock.pass_(6.0)
-    assert raised >= 1
-    assert [(one.in_flight, one.breaker.is_probing) for one in targets(route)] == [(0, False), (0, False)]
-
-
-# --- many threads ----------------------------------------------------------------------------------------------------
-
-
-@policies
-def test_counts_add_up_under_many_threads(policy: Policy) -> None:
-    lock, asked = threading.Lock(), Counter[str]()
-
-    def answers(name: str) -> Callable[[], str]:
-        def answer() -> str:
-            with lock:
-                asked[name] += 1
-                if name == "c" and asked[name] % 3 == 0:
-                    raise ServerError("every third")
-            return "well"
-
-        return answer
-
-    route = Router(
-        [scripted(answers(name), name=name) for name in "abc"],
-        policy=policy,
-        breaker=BreakerRule(rest=0.0, consecutive=9),
-    )
-
-    def ask(number: int) -> None:
-        if number % 3 == 0:
-            assert route.chat(HI).text == "well"
-        elif number % 3 == 1:
-            assert len(list(route.stream(HI))) == 2
-        else:
-            stream = route.stream(HI)
-            next(stream)
-            stream.close()
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(ask, range(900)))
-    status = {one.name[0]: one for one in route.status()}
-    assert {name: one.calls for name, one in status.items()} == {name: asked[name] for name in "abc"}
-    assert status["c"].failures == asked["c"] // 3
-    assert sum(asked.values()) == 900 + status["c"].failures
-    assert [one.in_flight for one in status.values()] == [0, 0, 0]
-
-
-def test_a_backend_of_ones_own_needs_no_base_class() -> None:
-    backend: ChatBackend = scripted()
-    request: ChatRequest = HI
-    assert isinstance(Router([scripted()]), ChatBackend)
-    assert backend.chat(request).text == "hello"
