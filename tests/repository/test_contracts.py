@@ -29,11 +29,15 @@ BREACHES = {
         "shared_core/local/files.py",
         "from shared_core.backends.catalog import CATALOG",
     ),
+    "routing sees backends, and neither transport nor wires": (
+        "shared_core/routing/target.py",
+        "from shared_core.wire.base import Call",
+    ),
     "wires do no I/O": ("shared_core/wire/framing.py", "import os"),
     "httpx is imported by transport alone": ("shared_core/backends/keys.py", "import httpx"),
     "llama_cpp and what it needs are imported by local alone": ("shared_core/cli/output.py", "import numpy"),
     "provider SDKs are never imported": ("shared_core/local/files.py", "import openai"),
-    "shared_core knows no framework": ("shared_core/types.py", "import langchain_core"),
+    "shared_core knows no framework": ("shared_core/types/values.py", "import langchain_core"),
     "wrappers import shared_core's public names only": (
         "langchain_multillm/messages.py",
         "from shared_core.types import Message",
