@@ -48,6 +48,7 @@ class LlamaServer(Simulator):
     """Older builds tell nothing of the cache in the usage, and have their own field for an error in a stream."""
 
     name = "llama_server"
+    bills_nothing = True
     variants = ("2026", "2025", "python")
     rules = Rules(
         fields=OPENAI

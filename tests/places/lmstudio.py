@@ -35,6 +35,7 @@ class LMStudio(Simulator):
     """Where reasoning stands, and what comes in an error beside its text, depends on its version and settings."""
 
     name = "lmstudio"
+    bills_nothing = True
     variants = ("reasoning", "reasoning-content", "think")
     rules = Rules(
         fields=CORE

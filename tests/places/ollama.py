@@ -60,6 +60,12 @@ class Ollama(Simulator):
     """
 
     name = "ollama"
+    bills_nothing = True
+    billed = (
+        ("https://ollama.com", "some-model"),
+        ("http://localhost:11434", "some-model:cloud"),
+        ("http://localhost:11434", "some-model:20b-cloud"),
+    )
     variants = ("2026", "2026-engine", "2025", "cloud")
     prefix = ""
     keyless = True

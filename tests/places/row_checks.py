@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared_core import BackendError, ImagePart, InvalidRequestError, connect
+from shared_core import Backend, BackendError, ImagePart, InvalidRequestError, Price, connect
 from shared_core.backends.http import HttpBackend
 from tests.places.option_checks import PNG
 from tests.places.simulator import KEY
@@ -52,9 +52,23 @@ def advice(at: UnderCheck) -> None:
     assert at.sim.advises.keys() == at.place.advice.keys()
 
 
+def what_it_bills(at: UnderCheck) -> None:
+    """A server of one's own bills nothing, but what it only passes on may be billed."""
+    assert _price(at.backend("some-model-that-nobody-knows")) == (NOTHING if at.sim.bills_nothing else None)
+    for url, model in at.sim.billed:
+        assert _price(connect(at.sim.name, model=model, api_key=KEY, base_url=url)) is None
+    assert bool(at.sim.billed) is bool(at.place.billed_marks)
+
+
+def _price(backend: Backend) -> Price | None:
+    assert isinstance(backend, HttpBackend)
+    return backend.price
+
+
 def _faults(at: UnderCheck, kind: type[BackendError]) -> Iterator[str]:
     """The models whose trouble is an error of this class, at once and not in a stream."""
     return (name for name, fault in at.sim.faults.items() if fault.raises is kind and fault.event is None)
 
 
-CHECKS: tuple[Check, ...] = (own_options, limits_of_images_are_told, advice)
+NOTHING = Price(0.0, 0.0)
+CHECKS: tuple[Check, ...] = (own_options, limits_of_images_are_told, advice, what_it_bills)

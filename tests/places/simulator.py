@@ -80,6 +80,10 @@ class Simulator(Shapes):
     """What is to be done about an error here alone."""
     reads_text_alone = False
     """Whether it loses the calls of a turn that has text as well."""
+    bills_nothing = False
+    """Whether it is a server that its users run themselves, with models of their own."""
+    billed: tuple[tuple[str, str], ...] = ()
+    """URLs and models of it that are billed all the same."""
     calls_by_format = False
     """A call is forced by a format with its form, because `tool_choice` is ignored."""
 

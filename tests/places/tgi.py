@@ -47,6 +47,7 @@ class TGI(Simulator):
     """Version 3.3 (db931fcf), and 2 as far as it is known."""
 
     name = "tgi"
+    bills_nothing = True
     variants = ("3", "2")
     rules = Rules(
         fields=CORE

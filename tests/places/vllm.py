@@ -59,6 +59,7 @@ class VLLM(Simulator):
     """`bare` was started without a parser for reasoning, and told to count in every chunk; `deaf` has none for tools."""
 
     name = "vllm"
+    bills_nothing = True
     variants = ("2026", "2024", "bare")
     rules = Rules(
         fields=OPENAI
