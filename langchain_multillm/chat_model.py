@@ -19,12 +19,18 @@ from langchain_multillm import structured, tokens
 from langchain_multillm.answers import chat_result, chunk, provider, summed_usage
 from langchain_multillm.arguments import chat_request
 from langchain_multillm.connection import Connected
-from langchain_multillm.disclosure import harmless
 from langchain_multillm.errors import langchain_errors
 from langchain_multillm.profiles import ResolvedProfile, profile_of
 from langchain_multillm.routes import provider_of
 from langchain_multillm.tools import bound_tools
-from shared_core import Backend, ChatRequest, ConfigurationError, ReasoningEffort, __version__
+from shared_core import (
+    Backend,
+    ChatRequest,
+    ConfigurationError,
+    ReasoningEffort,
+    __version__,
+    harmless,
+)
 
 _PER_CALL = (
     "temperature", "max_tokens", "top_p", "top_k", "min_p", "stop", "seed", "frequency_penalty", "presence_penalty",

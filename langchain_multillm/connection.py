@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeA
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation, field_serializer
 
-from langchain_multillm.disclosure import harmless, harmless_url, revealed
 from langchain_multillm.errors import langchain_errors
 from langchain_multillm.routes import by_name, placed
-from shared_core import Backend, ConfigurationError, MissingKeyError
+from shared_core import (
+    Backend,
+    ConfigurationError,
+    MissingKeyError,
+    harmless,
+    harmless_url,
+    revealed,
+)
 
 Place: TypeAlias = str | Sequence[str | Backend] | Backend | None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_multillm.disclosure import harmless_url
-from shared_core import Backend
+from shared_core import (
+    Backend,
+    harmless_url,
+)
 
 
 def targets(backend: Backend) -> Sequence[Backend]:

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from llama_index.core.schema import BaseComponent
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_serializer
 
-from llamaindex_multillm.disclosure import harmless, harmless_url, revealed
 from llamaindex_multillm.routes import by_name, targets
-from shared_core import Backend, ChatBackend, ConfigurationError, EmbedBackend
+from shared_core import (
+    Backend,
+    ChatBackend,
+    ConfigurationError,
+    EmbedBackend,
+    harmless,
+    harmless_url,
+    revealed,
+)
 
 _OPTIONS = (
     "api_key", "base_url", "timeout", "max_retries", "default_headers", "http_client", "async_http_client"

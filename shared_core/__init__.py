@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared_core.backends.embedding import embedder
     from shared_core.backends.names import find_backend_name
     from shared_core.backends.place import Option, Place
+    from shared_core.disclosure import harmless, harmless_url, revealed
     from shared_core.errors import (
         AllBackendsFailedError,
         AuthenticationError,
@@ -137,6 +138,11 @@ _HOMES = {
     "shared_core.backends.place": (
         "Option",
         "Place",
+    ),
+    "shared_core.disclosure": (
+        "harmless",
+        "harmless_url",
+        "revealed",
     ),
     "shared_core.errors": (
         "AllBackendsFailedError",
@@ -343,11 +349,14 @@ __all__ = [
     "find_model",
     "find_price",
     "fold",
+    "harmless",
+    "harmless_url",
     "in_order",
     "known_models",
     "least_busy",
     "reachable",
     "resolve_model",
+    "revealed",
     "round_robin",
     "sticky",
     "two_choices",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from shared_core.backends.advice import explain
 from shared_core.backends.base import AsyncStream, Stream
-from shared_core.backends.keys import SECRET_HEADERS, secrets_in
+from shared_core.backends.keys import secrets_in
 from shared_core.backends.place import Place
 from shared_core.backends.retry import attempts
 from shared_core.backends.surface import Surface, Way
@@ -61,7 +61,6 @@ class Exchange:
     ) -> None:
         self.place = place
         self._key = key
-        self._own_headers = headers
         self._default_headers = _default_headers(headers)
         self._surface = Surface(place.roots)
         self._transport = Transport(base_url, self._headers, self._error, client=client, async_client=async_client)
@@ -70,11 +69,6 @@ class Exchange:
     def base_url(self) -> str:
         """Where the place is."""
         return self._transport.base_url
-
-    @property
-    def harmless_headers(self) -> dict[str, str]:
-        """The caller's headers that may be written down."""
-        return {name: value for name, value in self._own_headers.items() if name.lower() not in SECRET_HEADERS}
 
     # --- drivers ---
 

@@ -17,6 +17,7 @@ from shared_core.backends.keys import find_key
 from shared_core.backends.names import without_own_prefix
 from shared_core.backends.options import window_of
 from shared_core.backends.place import Place
+from shared_core.disclosure import harmless
 from shared_core.errors import ToolCallRefusedError
 from shared_core.folding import fold
 from shared_core.models import Price, find_model, find_price, resolve_model
@@ -55,8 +56,8 @@ class HttpOptions:
 class HttpBackend:
     """One model at one place that is reached over HTTP; immutable, for any number of threads and event loops.
 
-    Pickling leaves out the key, secret headers and injected clients: the copy reads its key from the place's own
-    environment variable, and raises `MissingKeyError` where that is not set.
+    Pickling leaves out the key, injected clients, and what looks secret in headers and body: the copy reads its key
+    from the place's own environment variable, and raises `MissingKeyError` where that is not set.
     """
 
     def __init__(
@@ -266,7 +267,8 @@ class HttpBackend:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = replace(self._options, headers=self._exchange.harmless_headers)
+        given = self._options
+        options = replace(given, headers=harmless(given.headers), body=harmless(given.body))
         return _rebuild, (self._place, self._id, self.base_url, options)
 
 

@@ -11,15 +11,11 @@ from pydantic_core import from_json
 
 from shared_core.backends.catalog import CATALOG
 from shared_core.backends.place import Place
+from shared_core.disclosure import looks_secret
 from shared_core.errors import ConfigurationError, MissingKeyError
 
-SECRET_HEADERS = frozenset(
-    [
-        *("authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "x-litellm-api-key"),
-        *("x-llamastack-provider-data", "x-ogx-provider-data"),
-    ]
-)
-"""Header names, lower-case, whose values are never written anywhere."""
+_SHORTEST_SECRET = 8
+"""Characters; what is shorter stands in messages by itself, and is no key."""
 
 
 def find_key(place: Place, given: str | SecretStr | None) -> SecretStr | None:
@@ -38,8 +34,8 @@ def find_key(place: Place, given: str | SecretStr | None) -> SecretStr | None:
 
 def secrets_in(headers: Mapping[str, str]) -> list[str]:
     """What must not be shown of these headers: the values of the secret ones, and the texts in values that are JSON."""
-    values = [value for name, value in headers.items() if name.lower() in SECRET_HEADERS]
-    return [secret for value in values for secret in (value, *_texts(value)) if secret]
+    values = [value for name, value in headers.items() if looks_secret(name)]
+    return [secret for value in values for secret in (value, *_texts(value)) if len(secret) >= _SHORTEST_SECRET]
 
 
 def _texts(value: str) -> list[str]:

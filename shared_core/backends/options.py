@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
-
 from shared_core.backends.place import Place
+from shared_core.disclosure import revealed
 from shared_core.errors import ConfigurationError
 from shared_core.wire.merging import merged
 
@@ -53,19 +52,12 @@ def headers_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:
 
 def _header(place: Place, name: str, value: Any) -> str:  # noqa: ANN401 - whatever the caller gave
     try:
-        text = value if isinstance(value, str) else json.dumps(value, default=_in_clear, separators=(",", ":"))
+        text = value if isinstance(value, str) else json.dumps(revealed(value), separators=(",", ":"))
     except TypeError as error:
         raise ConfigurationError(f"{name}=... of {place.name} goes into a header as JSON: {error}") from None
     if not (text.isascii() and text.isprintable()):
         raise ConfigurationError(f"{name}=... of {place.name} goes into a header, which takes plain ASCII only")
     return text
-
-
-def _in_clear(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    message = f"a {type(value).__name__} has no form in it"
-    raise TypeError(message)
 
 
 def fields_of(place: Place, given: Mapping[str, Any]) -> dict[str, str]:

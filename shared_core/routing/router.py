@@ -88,21 +88,12 @@ class Router:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         _check(targets, weights)
-        self._backends = tuple(_without_retries(_connected(target)) for target in targets)
+        self._backends = _members(targets)
         self._weights = tuple(weights or [1.0] * len(targets))
-        self._on_overflow = tuple(_without_retries(_connected(target)) for target in on_context_overflow)
-        self._on_filter = tuple(_without_retries(_connected(target)) for target in on_content_filter)
-        self._shadow = None if shadow is None else _without_retries(_connected(shadow))
-        self._rules = Rules(
-            deadline,
-            retries,
-            max_attempts,
-            longest_wait,
-            first_token_timeout,
-            chunk_timeout,
-            answer_timeout,
-            resume=resume,
-        )
+        self._on_overflow, self._on_filter = _members(on_context_overflow), _members(on_content_filter)
+        self._shadow = None if shadow is None else _members([shadow])[0]
+        waits = (longest_wait, first_token_timeout, chunk_timeout, answer_timeout)
+        self._rules = Rules(deadline, retries, max_attempts, *waits, resume=resume)
         self._policy = policy or (two_choices if len(canonical_names(self._backends)) == 1 else in_order)
         self._breaker = breaker or BreakerRule()
         self._limits = limits_of(limits, self._names(), len(targets))
@@ -329,11 +320,12 @@ def _check(targets: Sequence[Backend | str], weights: Sequence[float] | None) ->
         raise ConfigurationError(f"a route over {len(targets)} targets needs as many weights, all above 0")
 
 
-def _connected(target: Backend | str) -> Backend:
-    return connect(target) if isinstance(target, str) else target
+def _members(targets: Sequence[Backend | str]) -> tuple[Backend, ...]:
+    """The backends, each of which makes a call once: the route alone says when there is another attempt."""
+    backends = (connect(target) if isinstance(target, str) else target for target in targets)
+    return tuple(_once(backend) for backend in backends)
 
 
-def _without_retries(backend: Backend) -> Backend:
-    """Attempts must not multiply: the route alone says when there is another one."""
+def _once(backend: Backend) -> Backend:
     without = getattr(backend, "without_retries", None)
     return backend if without is None else cast("Backend", without())

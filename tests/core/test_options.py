@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from shared_core import CATALOG, ChatRequest, ConfigurationError, EmbedRequest, Message, connect
+from shared_core import CATALOG, AuthenticationError, ChatRequest, ConfigurationError, EmbedRequest, Message, connect
 from tests.halves import Half
-from tests.raw_server import completion, serving, whole
+from tests.raw_server import Received, Step, completion, serving, whole
 
 HI = ChatRequest(messages=(Message(role="user", content="Hi"),))
 
@@ -45,7 +46,11 @@ def test_secrets_go_out_in_clear_and_other_letters_as_json_writes_them(half: Hal
 @pytest.mark.parametrize(
     ("place", "option", "said"),
     [
-        ("llama_stack", {"provider_data": {"a": object()}}, "goes into a header as JSON: a object has no form in it"),
+        (
+            "llama_stack",
+            {"provider_data": {"a": object()}},
+            "goes into a header as JSON: Object of type object is not JSON serializable",
+        ),
         ("openrouter", {"app_name": "Café"}, "goes into a header, which takes plain ASCII only"),
         ("openrouter", {"app_name": "two\nlines"}, "goes into a header, which takes plain ASCII only"),
     ],
@@ -53,6 +58,25 @@ def test_secrets_go_out_in_clear_and_other_letters_as_json_writes_them(half: Hal
 def test_what_no_header_carries_is_refused_at_once(place: str, option: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         connect(place, model="m", api_key="k", **option)
+
+
+def test_what_looks_secret_is_sent_and_neither_told_nor_pickled(half: Half) -> None:
+    secret = "tok-very-secret-1"
+
+    def script(request: Received) -> list[Step]:
+        return [whole({"error": {"message": f"bad {request.headers['x-my-token']}"}}, 401)]
+
+    with serving(script) as server:
+        metadata = {"team": "a", "vendor_api_key": secret}
+        headers = {"X-My-Token": secret, "X-Team": "a"}
+        backend = connect("litellm", base_url=server.url, metadata=metadata, default_headers=headers, max_retries=0)
+        with pytest.raises(AuthenticationError) as caught:
+            half.chat(backend, HI)
+    assert server.received[0].json["metadata"] == metadata
+    assert secret not in f"{caught.value} {caught.value.response}"
+    copied = pickle.dumps(backend)
+    assert secret.encode() not in copied
+    assert b"X-Team" in copied
 
 
 def test_headers_of_the_callers_own_win() -> None:

@@ -11,11 +11,16 @@ from pydantic import SecretStr
 _SECRET = re.compile(r"auth|key|token|cookie|secret|passw|credential|provider[-_]data", re.IGNORECASE)
 
 
+def looks_secret(name: str) -> bool:
+    """Whether what bears this name, a header or an entry, may be a key or hold some."""
+    return _SECRET.search(name) is not None
+
+
 def harmless(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Copy dicts and lists without what may be a key, at any depth: entries with such a name, and `SecretStr`s."""
     match value:
         case dict():
-            kept = {name: item for name, item in value.items() if not _SECRET.search(str(name))}
+            kept = {name: item for name, item in value.items() if not looks_secret(str(name))}
             return {name: harmless(item) for name, item in kept.items() if not isinstance(item, SecretStr)}
         case list() | tuple():
             return [harmless(item) for item in value if not isinstance(item, SecretStr)]
