@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shared_core import (
-    Backend,
-    harmless_url,
-)
-
-
-def targets(backend: Backend) -> Sequence[Backend]:
-    """List a route's targets; any other backend has none."""
-    return getattr(backend, "backends", ())
-
-
-def places(backend: Backend) -> Iterator[Backend]:
-    """Go through all places behind a backend, those of routes in routes too."""
-    inner = targets(backend)
-    if not inner:
-        yield backend
-    for target in inner:
-        yield from places(target)
+from shared_core import Backend, as_names, harmless_url, places, targets
 
 
 def placed(backend: Backend, base_url: str | None = None) -> dict[str, Any]:
@@ -40,14 +22,5 @@ def provider_of(backend: Backend) -> str:
 
 
 def by_name(value: Any, *, with_model: bool) -> Any:  # noqa: ANN401 - whatever stands for a backend
-    """Write a route down as a list of names that makes one like it; its policy and its settings are not kept."""
-    if isinstance(value, list | tuple):
-        return [name for item in value for name in _names(item, with_model=True)]
-    return list(_names(value, with_model=with_model)) if not isinstance(value, str) and targets(value) else value
-
-
-def _names(value: str | Backend, *, with_model: bool) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    else:
-        yield from (f"{place.name}/{place.model}" if with_model else place.name for place in places(value))
+    """Write a route, or the list it is made from, as names; leave anything else as it is."""
+    return as_names(value, with_model=with_model) if isinstance(value, list | tuple) or targets(value) else value

@@ -11,8 +11,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_multillm.arguments import chat_request
 from langchain_multillm.blocks import blocks
-from langchain_multillm.routes import targets
-from shared_core import Backend, CountsTokens
+from shared_core import Backend, CountsTokens, targets
 
 _BYTES_PER_TOKEN = 4  # of UTF-8; what Llama's and Qwen's vocabularies reach on English prose
 _TOKENS_PER_TURN = 4  # the marks around a message

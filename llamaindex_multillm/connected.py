@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from llama_index.core.schema import BaseComponent
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_serializer
 
-from llamaindex_multillm.routes import by_name, targets
 from shared_core import (
     Backend,
     ChatBackend,
     ConfigurationError,
     EmbedBackend,
+    as_names,
     harmless,
     harmless_url,
     revealed,
+    targets,
 )
 
 _OPTIONS = (
@@ -153,15 +154,15 @@ class Connected(BaseComponent):
         return None if path is None else str(path)
 
     @field_serializer("backend")
-    def _backend_by_name(self, backend: object) -> object:
+    def _backend_as_names(self, backend: Any) -> object:  # noqa: ANN401 - whatever stands for a backend
         if not isinstance(backend, str) and (isinstance(backend, Sequence) or targets(backend)):
-            return by_name(backend, with_model=self.model is None)
+            return as_names(backend, with_model=self.model is None)
         return backend if backend is None or isinstance(backend, str) else self._place.name
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         try:
             is_route = targets(self._place)
-            yield "backend", by_name(self._place, with_model=True) if is_route else self._place.name
+            yield "backend", as_names(self._place, with_model=True) if is_route else self._place.name
             yield "model", self._place.model
         except ConfigurationError:  # while one argument is changed after the other
             yield from (("backend", self.backend), ("model", self.model))

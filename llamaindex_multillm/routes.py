@@ -1,39 +1,8 @@
-"""What is told of a route: its targets, where another backend has its place."""
+"""What may be asked of a route, and of any other backend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
-
 from shared_core import Backend, Capabilities
-
-
-def targets(backend: object) -> Sequence[Backend]:
-    """A route's targets; any other backend has none."""
-    return getattr(backend, "backends", ())
-
-
-def places(backend: Backend) -> Iterator[Backend]:
-    """All places behind a backend, those of routes in routes too."""
-    inner = targets(backend)
-    if not inner:
-        yield backend
-    for target in inner:
-        yield from places(target)
-
-
-def by_name(value: Any, *, with_model: bool) -> list[str]:  # noqa: ANN401 - a list of names and backends, or a route
-    """A list of names that makes a route like it; its policy and its settings are not kept."""
-    if isinstance(value, Sequence):
-        return [name for item in value for name in _names(item, with_model=True)]
-    return list(_names(value, with_model=with_model))
-
-
-def _names(value: str | Backend, *, with_model: bool) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    else:
-        yield from (f"{place.name}/{place.model}" if with_model else place.name for place in places(value))
 
 
 def askable(backend: Backend) -> Capabilities:

@@ -10,6 +10,7 @@ from shared_core.version import __version__
 if TYPE_CHECKING:
     from shared_core.backends.advice import DroppedOptionWarning
     from shared_core.backends.base import AsyncStream, Backend, ChatBackend, CountsTokens, EmbedBackend, Stream
+    from shared_core.backends.behind import as_names, places, targets
     from shared_core.backends.catalog import CATALOG
     from shared_core.backends.connect import connect
     from shared_core.backends.embed_options import EmbedOptions
@@ -129,6 +130,11 @@ _HOMES = {
         "CountsTokens",
         "EmbedBackend",
         "Stream",
+    ),
+    "shared_core.backends.behind": (
+        "as_names",
+        "places",
+        "targets",
     ),
     "shared_core.backends.catalog": ("CATALOG",),
     "shared_core.backends.connect": ("connect",),
@@ -339,6 +345,7 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "__version__",
+    "as_names",
     "cheapest",
     "connect",
     "connect_route",
@@ -354,11 +361,13 @@ __all__ = [
     "in_order",
     "known_models",
     "least_busy",
+    "places",
     "reachable",
     "resolve_model",
     "revealed",
     "round_robin",
     "sticky",
+    "targets",
     "two_choices",
     "weighted",
     "where",

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from shared_core.backends.base import ChatBackend
+from shared_core.backends.behind import targets
 from shared_core.types import Capabilities
 
 _SIZES = ("context_window", "max_output")
@@ -23,10 +24,10 @@ def common(every: Iterable[Capabilities]) -> Capabilities:
 
 def reachable(backend: ChatBackend) -> Capabilities:
     """What a request may ask of a backend. Of a route that is what any target can do: the others are skipped for it."""
-    targets = getattr(backend, "backends", None)
-    if targets is None:
+    inner = targets(backend)
+    if not inner:
         return backend.capabilities
-    known = [reachable(target) for target in targets]
+    known = [reachable(target) for target in inner]
     can: dict[str, Any] = {name: _or([getattr(one, name) for one in known]) for name in _FLAGS}
     can |= {name: _largest(known, name) for name in _SIZES}
     return Capabilities(**can)
